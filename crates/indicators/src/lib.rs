@@ -1,0 +1,1 @@
+//! VMRay's findings as STIX: mapping, filter, noise rules, receipts.

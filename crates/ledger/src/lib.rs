@@ -1,0 +1,1 @@
+//! What we know, durable: cursor, samples, indicators, outbox, quarantine, receipts, runs, commands.

@@ -1,0 +1,224 @@
+//! One call with its repeats.
+//!
+//! [`Exchange`] bundles what every client needs around a request: the transport, the policy, the pacer of the
+//! principal it speaks for and a source of jitter. A client supplies two closures: one builds the request
+//! (afresh for each attempt, so that a renewed token is used), one turns the outcome into its own result.
+//!
+//! Cancel-safe: dropping the call abandons it; at most one request is then in an unknown state.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::debug;
+
+use crate::transport::host_of;
+use crate::{Decision, Pacer, Request, Response, Retry, RetryPolicy, Transport, TransportError};
+
+/// May a request be sent twice without harm?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idempotency {
+    /// A repeat has no further effect (reads, puts, uploads keyed by id).
+    Repeatable,
+    /// A repeat would act twice: one attempt, whatever happens.
+    Once,
+}
+
+/// How one principal talks to one service.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    transport: Arc<dyn Transport>,
+    policy: RetryPolicy,
+    pacer: Pacer,
+    jitter: Arc<Mutex<fastrand::Rng>>,
+}
+
+impl Exchange {
+    /// Returns an exchange without a pace.
+    pub fn new(transport: Arc<dyn Transport>, policy: RetryPolicy) -> Self {
+        Self { transport, policy, pacer: Pacer::unlimited(), jitter: Arc::new(Mutex::new(fastrand::Rng::new())) }
+    }
+
+    /// Sets the pace, which may be shared with other exchanges of the same principal.
+    #[must_use]
+    pub fn with_pacer(mut self, pacer: Pacer) -> Self {
+        self.pacer = pacer;
+        self
+    }
+
+    /// Sets the seed of the jitter, so that a run can be repeated.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.jitter = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
+        self
+    }
+
+    /// Returns the pace.
+    pub fn pacer(&self) -> &Pacer {
+        &self.pacer
+    }
+
+    /// Sends the request that `build` makes until `read` is satisfied, says never, or the policy ends it.
+    ///
+    /// `build` may wait (for a token); its time counts against the call's total, but not against an attempt.
+    /// `read` returns what the caller wants or an error, and `retry` says what that error means. A server's
+    /// "not before" ([`Retry::After`]) holds back every call that shares the pacer.
+    pub async fn call<T, E, B, F>(
+        &self,
+        idempotency: Idempotency,
+        mut build: B,
+        read: impl Fn(Result<Response, TransportError>) -> Result<T, E>,
+        retry: impl Fn(&E) -> Retry,
+    ) -> Result<T, E>
+    where
+        B: FnMut() -> F,
+        F: Future<Output = Result<Request, E>>,
+    {
+        let mut attempt = 0;
+        let mut started = None;
+        let mut failed: Option<E> = None;
+        loop {
+            let request = build().await?;
+            let permit = self.pacer.acquire().await;
+            // Waiting for the first turn is pacing, not retrying; waiting for a later one counts.
+            let started = *started.get_or_insert_with(Instant::now);
+            let limit = if attempt == 0 {
+                self.policy.attempt
+            } else {
+                self.policy.attempt.min(self.policy.total.saturating_sub(started.elapsed()))
+            };
+            if let Some(error) = failed.take().filter(|_| limit.is_zero()) {
+                return Err(error);
+            }
+            let outcome = self.attempt(request, limit).await;
+            permit.answered();
+            let error = match read(outcome) {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            let verdict = retry(&error);
+            if let Retry::After(wait) = verdict {
+                self.pacer.pause(wait);
+            }
+            if idempotency == Idempotency::Once {
+                return Err(error);
+            }
+            match self.policy.decide(verdict, attempt, started.elapsed(), self.draw()) {
+                Decision::GiveUp => return Err(error),
+                Decision::Wait(wait) => {
+                    debug!(attempt, wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "trying again");
+                    tokio::time::sleep(wait).await;
+                }
+            }
+            failed = Some(error);
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&self, request: Request, limit: Duration) -> Result<Response, TransportError> {
+        let host = host_of(request.uri());
+        match tokio::time::timeout(limit, self.transport.send(request)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(TransportError::Timeout { host, after: limit }),
+        }
+    }
+
+    fn draw(&self) -> f64 {
+        self.jitter.lock().unwrap_or_else(PoisonError::into_inner).f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+
+    use super::*;
+
+    /// Answers from a script; `None` hangs.
+    #[derive(Debug, Default)]
+    struct Script {
+        answers: Mutex<VecDeque<Option<Result<u16, TransportError>>>>,
+        seen: Mutex<Vec<tokio::time::Instant>>,
+    }
+
+    #[async_trait]
+    impl Transport for Script {
+        async fn send(&self, _request: Request) -> Result<Response, TransportError> {
+            self.seen.lock().unwrap().push(tokio::time::Instant::now());
+            let next = self.answers.lock().unwrap().pop_front().expect("an answer in the script");
+            match next {
+                None => std::future::pending().await,
+                Some(Ok(status)) => Ok(http::Response::builder().status(status).body(Bytes::new()).unwrap()),
+                Some(Err(error)) => Err(error),
+            }
+        }
+    }
+
+    fn scripted(answers: impl IntoIterator<Item = Option<Result<u16, TransportError>>>) -> (Arc<Script>, Exchange) {
+        let script = Arc::new(Script { answers: Mutex::new(answers.into_iter().collect()), ..Script::default() });
+        let exchange = Exchange::new(script.clone(), RetryPolicy::default()).with_seed(7);
+        (script, exchange)
+    }
+
+    async fn call(exchange: &Exchange, idempotency: Idempotency) -> Result<u16, String> {
+        exchange
+            .call(
+                idempotency,
+                || async { Ok(http::Request::get("http://h/").body(Bytes::new()).unwrap()) },
+                |outcome| match outcome {
+                    Ok(answer) if answer.status() == 200 => Ok(200),
+                    Ok(answer) => Err(answer.status().as_str().to_owned()),
+                    Err(error) => Err(error.to_string()),
+                },
+                |error| match error.as_str() {
+                    "400" => Retry::Never,
+                    "429" => Retry::After(Duration::from_secs(10)),
+                    _ => Retry::Backoff,
+                },
+            )
+            .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn repeats_until_it_passes() {
+        let reset = TransportError::Interrupted { host: "h".into(), reason: "reset".into() };
+        let (script, exchange) = scripted([Some(Ok(503)), Some(Err(reset)), Some(Ok(200))]);
+        assert_eq!(call(&exchange, Idempotency::Repeatable).await, Ok(200));
+        assert_eq!(script.seen.lock().unwrap().len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn never_repeats_what_may_act_twice() {
+        let (script, exchange) = scripted([Some(Ok(503))]);
+        assert_eq!(call(&exchange, Idempotency::Once).await, Err("503".to_owned()));
+        assert_eq!(script.seen.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn never_repeats_a_refusal() {
+        let (script, exchange) = scripted([Some(Ok(400))]);
+        assert_eq!(call(&exchange, Idempotency::Repeatable).await, Err("400".to_owned()));
+        assert_eq!(script.seen.lock().unwrap().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_as_long_as_the_server_says() {
+        let (script, exchange) = scripted([Some(Ok(429)), Some(Ok(200))]);
+        assert_eq!(call(&exchange, Idempotency::Repeatable).await, Ok(200));
+        let seen = script.seen.lock().unwrap();
+        assert!(seen[1] - seen[0] >= Duration::from_secs(10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hanging_server_ends_within_the_total() {
+        let (_, exchange) = scripted(std::iter::repeat_n(None, 50));
+        let started = tokio::time::Instant::now();
+        let error = call(&exchange, Idempotency::Repeatable).await.unwrap_err();
+        assert!(error.contains("no answer"), "{error}");
+        assert!(started.elapsed() <= RetryPolicy::default().total, "{:?}", started.elapsed());
+        assert!(started.elapsed() >= RetryPolicy::default().attempt);
+    }
+}

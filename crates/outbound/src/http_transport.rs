@@ -1,0 +1,215 @@
+//! The network: one `reqwest` client per process, TLS by rustls with ring.
+//!
+//! Trusted roots are Mozilla's, bundled (a container from scratch has none), plus those the operator adds for
+//! a proxy that inspects TLS. Redirects are never followed: a key must not travel to a host nobody named.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+
+use crate::transport::host_of;
+use crate::{Request, Response, Transport, TransportError};
+
+/// Largest answer we take into memory. VMRay's longest IOC list known is 94 kB for six entries; a report of a
+/// noisy sample can be a thousand times that.
+const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// How to reach the network.
+#[derive(Debug, Clone, Default)]
+pub struct HttpOptions {
+    /// Certificates to trust besides the bundled ones, PEM, one or more.
+    pub extra_roots_pem: Vec<Vec<u8>>,
+    /// Proxy for https and http, e.g. `http://proxy.example:3128`.
+    pub proxy: Option<String>,
+    /// Hosts that bypass the proxy: names (with their subdomains), addresses, CIDR blocks; comma separated.
+    pub no_proxy: Option<String>,
+}
+
+/// Why the client cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// A certificate is unreadable.
+    #[error("CaFile or CaPem holds no readable PEM certificate; expected -----BEGIN CERTIFICATE-----")]
+    Certificate(#[source] Option<reqwest::Error>),
+    /// The proxy address is unreadable.
+    #[error("HttpsProxy is not a proxy address; expected something like http://proxy.example:3128")]
+    Proxy(#[source] reqwest::Error),
+    /// The client could not be built.
+    #[error("cannot set up the HTTP client")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Sends over the network.
+#[derive(Debug, Clone)]
+pub struct HttpTransport {
+    client: reqwest::Client,
+}
+
+impl HttpTransport {
+    /// Builds the client. Call once per process and share it.
+    pub fn try_new(options: &HttpOptions) -> Result<Self, SetupError> {
+        install_tls_provider();
+        let mut roots: Vec<reqwest::Certificate> = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+            .iter()
+            .filter_map(|der| reqwest::Certificate::from_der(der).ok())
+            .collect();
+        for pem in &options.extra_roots_pem {
+            let added =
+                reqwest::Certificate::from_pem_bundle(pem).map_err(|error| SetupError::Certificate(Some(error)))?;
+            if added.is_empty() {
+                return Err(SetupError::Certificate(None));
+            }
+            roots.extend(added);
+        }
+        let mut builder = reqwest::Client::builder()
+            .tls_certs_only(roots)
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .read_timeout(Duration::from_secs(60))
+            .timeout(Duration::from_secs(300))
+            .pool_idle_timeout(Duration::from_secs(60))
+            .no_proxy();
+        if let Some(proxy) = &options.proxy {
+            let exclusions = options.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
+            builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(SetupError::Proxy)?.no_proxy(exclusions));
+        }
+        Ok(Self { client: builder.build().map_err(SetupError::Client)? })
+    }
+}
+
+#[async_trait]
+impl Transport for HttpTransport {
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let host = host_of(request.uri());
+        let request = reqwest::Request::try_from(request)
+            .map_err(|error| TransportError::Connect { host: host.clone(), reason: chain(&error) })?;
+        let answer = self.client.execute(request).await.map_err(|error| classify(&host, &error))?;
+        let status = answer.status();
+        let headers = answer.headers().clone();
+        let mut body = BytesMut::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let Ok(chunk) = chunk else {
+                return Err(TransportError::Truncated { host, status, received: body.freeze() });
+            };
+            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                return Err(TransportError::TooLarge { host, limit_bytes: MAX_ANSWER_BYTES });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let mut response = http::Response::new(Bytes::from(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Ok(response)
+    }
+}
+
+/// Makes ring the TLS provider of the process. Harmless when called again.
+pub fn install_tls_provider() {
+    // An error only says that a provider is installed already.
+    drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+fn classify(host: &str, error: &reqwest::Error) -> TransportError {
+    let host = host.to_owned();
+    let reason = chain(error);
+    if error.is_connect() {
+        TransportError::Connect { host, reason }
+    } else if error.is_timeout() {
+        TransportError::Timeout { host, after: Duration::from_secs(60) }
+    } else {
+        TransportError::Interrupted { host, reason }
+    }
+}
+
+/// The causes of an error in one line, without the URL, which may carry a secret.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut causes = Vec::new();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        causes.push(cause.to_string());
+        next = cause.source();
+    }
+    if causes.is_empty() { "request could not be sent".to_owned() } else { causes.join(": ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// A server that reads one request, writes `answer` and closes.
+    async fn serve_once(answer: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 4096];
+            let read = socket.read(&mut buffer).await.unwrap();
+            assert!(read > 0);
+            socket.write_all(answer).await.unwrap();
+        });
+        format!("http://{address}/x?key=s3cret")
+    }
+
+    async fn get(uri: &str) -> Result<Response, TransportError> {
+        let transport = HttpTransport::try_new(&HttpOptions::default()).unwrap();
+        transport.send(http::Request::get(uri).body(Bytes::new()).unwrap()).await
+    }
+
+    #[tokio::test]
+    async fn returns_any_status_with_its_body() {
+        let uri =
+            serve_once(b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\nContent-Length: 4\r\n\r\nbusy").await;
+        let answer = get(&uri).await.unwrap();
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()["retry-after"], "7");
+        assert_eq!(answer.body(), "busy");
+    }
+
+    #[tokio::test]
+    async fn does_not_follow_redirects() {
+        let uri =
+            serve_once(b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example/\r\nContent-Length: 0\r\n\r\n").await;
+        assert_eq!(get(&uri).await.unwrap().status(), 302);
+    }
+
+    #[tokio::test]
+    async fn tells_a_cut_body_from_a_lost_answer() {
+        let uri = serve_once(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf").await;
+        let error = get(&uri).await.unwrap_err();
+        assert!(matches!(&error, TransportError::Truncated { received, .. } if received == "half"), "{error:?}");
+
+        let uri = serve_once(b"").await;
+        let error = get(&uri).await.unwrap_err();
+        assert!(matches!(error, TransportError::Interrupted { .. }), "{error:?}");
+        assert!(error.may_have_arrived());
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_never_saw_the_request_and_no_message_shows_the_query() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let error = get(&format!("http://{address}/x?key=s3cret")).await.unwrap_err();
+        assert!(!error.may_have_arrived(), "{error:?}");
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+    }
+
+    #[test]
+    fn refuses_a_certificate_file_without_certificates() {
+        let options = HttpOptions { extra_roots_pem: vec![b"hello".to_vec()], ..HttpOptions::default() };
+        let error = HttpTransport::try_new(&options).unwrap_err();
+        assert!(error.to_string().contains("BEGIN CERTIFICATE"), "{error}");
+    }
+
+    #[test]
+    fn refuses_an_unreadable_proxy() {
+        let options = HttpOptions { proxy: Some("::not a proxy::".to_owned()), ..HttpOptions::default() };
+        assert!(matches!(HttpTransport::try_new(&options), Err(SetupError::Proxy(_))));
+    }
+}

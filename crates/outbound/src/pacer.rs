@@ -1,0 +1,223 @@
+//! How often one principal may ask.
+//!
+//! A service that allows N requests in any rolling minute counts a request somewhere between the moment we
+//! send it and the moment its answer arrives. A slot is therefore taken when a request is sent and given back
+//! one window after its answer: whichever instant the server counts, no window of its own ever holds more
+//! than N. A server's "not before" pauses everybody who shares the pacer.
+//!
+//! Runs on tokio's time, so that paused tests see the real behaviour.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// The window that service limits are stated for.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// A shared allowance of requests a minute.
+#[derive(Debug, Clone)]
+pub struct Pacer {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    per_window: Option<usize>,
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    in_flight: usize,
+    /// When the answers of the last window came, oldest first.
+    answered: VecDeque<Instant>,
+    not_before: Option<Instant>,
+}
+
+impl Pacer {
+    /// Returns a pacer that allows `per_minute` requests in any rolling minute, at least one.
+    pub fn per_minute(per_minute: usize) -> Self {
+        Self::with(Some(per_minute.max(1)))
+    }
+
+    /// Returns a pacer that only obeys pauses.
+    pub fn unlimited() -> Self {
+        Self::with(None)
+    }
+
+    fn with(per_window: Option<usize>) -> Self {
+        Self { inner: Arc::new(Inner { per_window, state: Mutex::default(), freed: Notify::new() }) }
+    }
+
+    /// Waits until a request may be sent.
+    ///
+    /// Cancel-safe: a dropped wait takes nothing.
+    pub async fn acquire(&self) -> Permit {
+        loop {
+            let freed = self.inner.freed.notified();
+            match self.inner.try_take(Instant::now()) {
+                Next::Go => return Permit { inner: self.inner.clone(), done: false },
+                Next::At(when) => tokio::time::sleep_until(when).await,
+                Next::WhenAnswered => freed.await,
+            }
+        }
+    }
+
+    /// Lets nobody send for `wait` from now. A shorter pause never shortens a longer one.
+    pub fn pause(&self, wait: Duration) {
+        // A server that names an absurd wait must not overflow the clock.
+        let until = Instant::now() + wait.min(Duration::from_hours(24 * 365));
+        let mut state = self.inner.lock();
+        state.not_before = Some(state.not_before.map_or(until, |present| present.max(until)));
+    }
+
+    /// Returns how long a pause still lasts.
+    pub fn paused_for(&self) -> Duration {
+        let now = Instant::now();
+        self.inner.lock().not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+}
+
+enum Next {
+    Go,
+    At(Instant),
+    WhenAnswered,
+}
+
+impl Inner {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_take(&self, now: Instant) -> Next {
+        let mut state = self.lock();
+        if let Some(until) = state.not_before.filter(|until| *until > now) {
+            return Next::At(until);
+        }
+        state.not_before = None;
+        let Some(limit) = self.per_window else {
+            state.in_flight += 1;
+            return Next::Go;
+        };
+        while state.answered.front().is_some_and(|answered| *answered + WINDOW <= now) {
+            state.answered.pop_front();
+        }
+        if state.in_flight + state.answered.len() < limit {
+            state.in_flight += 1;
+            return Next::Go;
+        }
+        // All slots in flight: only an answer starts the window after which one comes back.
+        state.answered.front().map_or(Next::WhenAnswered, |oldest| Next::At(*oldest + WINDOW))
+    }
+
+    fn give_back(&self) {
+        let mut state = self.lock();
+        state.in_flight -= 1;
+        if self.per_window.is_some() {
+            state.answered.push_back(Instant::now());
+            drop(state);
+            self.freed.notify_waiters();
+        }
+    }
+}
+
+/// Leave to send one request. Counts as answered when told so, or when dropped.
+#[derive(Debug)]
+pub struct Permit {
+    inner: Arc<Inner>,
+    done: bool,
+}
+
+impl Permit {
+    /// Says that the answer has arrived, or that none will.
+    pub fn answered(mut self) {
+        self.done = true;
+        self.inner.give_back();
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if !self.done {
+            self.inner.give_back();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sends `count` requests of `latency` each through `pacer`; the server counts at a random instant of each.
+    async fn counted_by_server(pacer: &Pacer, count: usize, in_flight: usize, seed: u64) -> Vec<Instant> {
+        use futures::StreamExt as _;
+        let rng = Mutex::new(fastrand::Rng::with_seed(seed));
+        let mut counted: Vec<Instant> = futures::stream::iter(0..count)
+            .map(|_| async {
+                let permit = pacer.acquire().await;
+                let (before, after) = {
+                    let mut rng = rng.lock().unwrap();
+                    (rng.u64(0..3000), rng.u64(0..3000))
+                };
+                tokio::time::sleep(Duration::from_millis(before)).await;
+                let instant = Instant::now();
+                tokio::time::sleep(Duration::from_millis(after)).await;
+                permit.answered();
+                instant
+            })
+            .buffer_unordered(in_flight)
+            .collect()
+            .await;
+        counted.sort();
+        counted
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_rolling_minute_of_the_server_holds_more_than_the_limit() {
+        for seed in 0..20 {
+            let counted = counted_by_server(&Pacer::per_minute(10), 55, 6, seed).await;
+            for window in counted.windows(11) {
+                assert!(window[10] - window[0] >= WINDOW, "seed {seed}: eleven within {:?}", window[10] - window[0]);
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wastes_no_slot() {
+        let started = Instant::now();
+        counted_by_server(&Pacer::per_minute(10), 30, 10, 1).await;
+        // Three windows' worth: two full waits, plus the latency of each round.
+        assert!(started.elapsed() < 2 * WINDOW + Duration::from_secs(18), "{:?}", started.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_holds_everybody_and_never_shrinks() {
+        let pacer = Pacer::unlimited();
+        pacer.pause(Duration::from_secs(30));
+        pacer.pause(Duration::from_secs(3));
+        let started = Instant::now();
+        pacer.clone().acquire().await.answered();
+        assert_eq!(started.elapsed(), Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_requests_than_slots_in_flight_do_not_hang() {
+        let pacer = Pacer::per_minute(2);
+        let started = Instant::now();
+        counted_by_server(&pacer, 7, 7, 3).await;
+        assert!(started.elapsed() < 4 * WINDOW, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dropped_permit_counts_as_sent() {
+        let pacer = Pacer::per_minute(1);
+        drop(pacer.acquire().await);
+        let started = Instant::now();
+        pacer.acquire().await.answered();
+        assert_eq!(started.elapsed(), WINDOW);
+    }
+}

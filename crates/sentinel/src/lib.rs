@@ -1,0 +1,1 @@
+//! What Microsoft accepts: tokens, clouds, threat-intelligence upload.

@@ -1,0 +1,1 @@
+//! Stand-ins for VMRay, Entra and the TI upload: strict, seeded, with faults.

@@ -1,0 +1,1 @@
+//! What VMRay says: typed client, paging, submit.
