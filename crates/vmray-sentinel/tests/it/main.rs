@@ -1,0 +1,3 @@
+//! Black-box tests of the binary and of the shape of the workspace.
+
+mod architecture;
