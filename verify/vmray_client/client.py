@@ -1,0 +1,106 @@
+"""VMRay's own Python client (PyPI `vmray-rest-api`) against `vmray-sentinel simulate`.
+
+The stand-in is what our tests believe VMRay to be; this is the one program of VMRay's that can be asked about it.
+"""
+
+import io
+
+import stand_in
+from vmray.integration_kit import VMRaySubmissionKit
+from vmray.rest_api import VMRayRESTAPI, VMRayRESTAPIError
+
+LISTS = {
+    "domains", "email_addresses", "emails", "filenames", "files", "ips", "mutexes", "processes", "registry", "urls",
+}  # fmt: skip
+
+
+class NamedBytes(io.BytesIO):
+    """A file that was never on disk, with a name that is no ASCII."""
+
+    name = "/somewhere/Rechnung für Jörg.docm"
+
+
+def refused(call, status):
+    """Why a call was not refused with this status; nothing when it was."""
+    try:
+        call()
+    except VMRayRESTAPIError as error:
+        return [] if error.status_code == status else [f"expected {status}, got {error.status_code}: {error}"]
+    return [f"expected {status}, got a success"]
+
+
+def check(client, kit, server):
+    """Yields what does not work, one sentence each."""
+    info = client.call("GET", "/rest/system_info")
+    if not info.get("version"):
+        yield f"system_info has no version: {info}"
+
+    # More submissions than one page, so the client has to follow continuation_id.
+    page = info["api_items_per_request"]
+    submissions = client.call("GET", "/rest/submission", params={"_order": "asc"})
+    ids = [submission["submission_id"] for submission in submissions]
+    print(f"  {len(ids)} submissions listed, pages of {page}")
+    if len(ids) <= page:
+        yield f"{len(ids)} submissions fit one page of {page}: continuation was not tried"
+    if ids != sorted(set(ids)):
+        yield "submissions are not distinct in ascending order"
+
+    finished = [s for s in submissions if s["submission_finished"] and s["submission_finish_time"]]
+    times = sorted(s["submission_finish_time"] for s in finished)
+    window = f"{times[0]}~{times[len(times) // 2]}"
+    some = client.call("GET", "/rest/submission", params={"submission_finish_time": window, "_order": "asc"})
+    late = [s for s in some if not times[0] <= s["submission_finish_time"] <= times[len(times) // 2]]
+    if not some or late:
+        yield f"the window {window} gave {len(some)} submissions, {len(late)} of them outside"
+
+    malicious = next(s for s in finished if s["submission_verdict"] == "malicious")
+    one = client.call("GET", f"/rest/submission/{malicious['submission_id']}")
+    if one != malicious:
+        yield f"submission {malicious['submission_id']} reads differently alone and in the list"
+
+    sample = malicious["submission_sample_id"]
+    reply = client.call("GET", f"/rest/sample/{sample}/iocs")
+    if set(reply["iocs"]) != LISTS or reply["status"] != "finished":
+        yield f"iocs of sample {sample}: status {reply['status']}, lists {sorted(reply['iocs'])}"
+    if not any(reply["iocs"].values()):
+        yield f"malicious sample {sample} has no ioc"
+
+    described = client.call("GET", f"/rest/sample/{sample}")
+    for kind, field in (("md5", "sample_md5hash"), ("sha1", "sample_sha1hash"), ("sha256", "sample_sha256hash")):
+        found = client.call("GET", f"/rest/sample/{kind}/{described[field]}")
+        if [s["sample_id"] for s in found] != [sample]:
+            yield f"{kind} of sample {sample} finds {found}"
+    if client.call("GET", "/rest/sample/md5/" + "0" * 32) != []:
+        yield "an unknown hash finds something"
+
+    sent = client.call("POST", "/rest/sample/submit", params={"sample_url": "https://example.com/a?b='c'", "shareable": False})
+    number = sent["submissions"][0]["submission_id"]
+    if client.call("GET", f"/rest/submission/{number}")["submission_id"] != number:
+        yield f"the submission {number} just made cannot be read"
+    sent = client.call("POST", "/rest/sample/submit", params={"sample_file": NamedBytes(b"not malware, only a test")})
+    name = sent["submissions"][0]["submission_filename"]
+    if name != "Rechnung für Jörg.docm":
+        yield f"the name of a submitted file came back as {name!r}"
+
+    yield from refused(lambda: VMRayRESTAPI(server, "not the key").call("GET", "/rest/system_info"), 401)
+    yield from refused(lambda: client.call("GET", "/rest/sample/999999999"), 404)
+    yield from refused(lambda: client.call("DELETE", "/rest/system_info"), 405)
+    yield from refused(lambda: client.call("POST", "/rest/sample/submit", params={"comment": "nothing to analyse"}), 400)
+
+    # The kit that VMRay's newer connectors use: pages by _last_id and reads each submission and sample.
+    results = list(kit.iter_submissions(ids[0], limit=5))
+    if not results or any(result.submission_id == ids[0] for result in results):
+        yield "iter_submissions gave nothing, or the submission it should come after"
+    hit = kit.deserialize(malicious["submission_id"])
+    if hit.verdict is None or not isinstance(hit.get_vtis(), list) or set(hit.get_artifacts()) != LISTS:
+        yield f"the kit cannot read submission {malicious['submission_id']}"
+
+
+def main():
+    with stand_in.Simulate() as stack:
+        server, key = stack.settings["VmrayBaseURL"], stack.settings["VmrayAPIKey"]
+        problems = list(check(VMRayRESTAPI(server, key), VMRaySubmissionKit(server, key), server))
+    stand_in.conclude("client 6.0.0", problems)
+
+
+main()
