@@ -1,1 +1,22 @@
 //! Stand-ins for VMRay, Entra and the TI upload: strict, seeded, with faults.
+//!
+//! They are part of the product (`demo`, `simulate`) and the other half of its tests. Where the references state
+//! a rule they enforce it; where the references say "unknown" there is a switch in the options; nowhere are they
+//! kinder than the real service. Answers are built here, never by serialising a client's models, so that a client
+//! and its stand-in cannot share a mistake.
+//!
+//! Each simulator is an [`outbound::Transport`]: called in process on paused time, or served on a socket by the
+//! same code. A [`World`] is what VMRay knows, [`Faults`] is what goes wrong, a [`Stack`] is all of it together.
+
+mod answer;
+mod entra;
+mod faults;
+mod front;
+mod lock;
+mod throttle;
+mod upload;
+
+pub use entra::{App, EntraOptions, EntraSimulator, FederatedCredential, ManagedIdentity, Secret, TokenRequest};
+pub use faults::{Fault, FaultRule, Faults, ServiceName, When};
+pub use front::{Latency, Seen};
+pub use upload::{AllRefused, ErrorKey, Row, StaleModified, UploadOptions, UploadSimulator};
