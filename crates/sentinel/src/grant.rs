@@ -12,6 +12,7 @@ use outbound::{Response, TransportError, retry_after};
 use serde::Deserialize;
 
 use crate::excerpt::{bounded, message};
+use crate::server_time::server_time;
 use crate::{ClientId, EntraProblem, TenantId, TokenError};
 
 /// Who was asked.
@@ -35,7 +36,7 @@ const WHEN_CLOCKS_DISAGREE: SignedDuration = SignedDuration::from_mins(5);
 /// The address of the metadata service of virtual machines.
 const METADATA_HOST: &str = "169.254.169.254";
 
-/// Reads the answer; `now` is the time of its arrival.
+/// Reads the answer; `now` is the time of its arrival, used where the answer has no `Date`.
 pub(crate) fn read(
     asked: &Asked,
     answer: Result<Response, TransportError>,
@@ -43,6 +44,7 @@ pub(crate) fn read(
 ) -> Result<(Response, Lifetime), TokenError> {
     let answer = answer.map_err(|error| unreachable_service(asked, error))?;
     let status = answer.status();
+    let now = server_time(answer.headers(), now);
     if status.is_success() {
         let lifetime = granted(&answer, now)?;
         return Ok((answer, lifetime));
@@ -292,6 +294,14 @@ mod tests {
     fn a_transient_error_without_code_is_tried_again() {
         let error = read_entra(400, r#"{"error":"temporarily_unavailable"}"#).unwrap_err();
         assert_eq!(error.retry(), Retry::Backoff);
+    }
+
+    #[test]
+    fn a_clock_that_is_an_hour_off_does_not_shorten_a_token() {
+        let mut response = answer(200, r#"{"access_token":"t","expires_on":"1767229200"}"#);
+        response.headers_mut().insert("date", "Thu, 01 Jan 2026 00:00:00 GMT".parse().unwrap());
+        let (_, lifetime) = read(&entra(), Ok(response), "2026-01-01T01:00:00Z".parse().unwrap()).unwrap();
+        assert_eq!(lifetime, Lifetime(SignedDuration::from_secs(3600)));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod credential;
 mod excerpt;
 mod grant;
 mod identity;
+mod server_time;
 mod token_error;
 mod tokens;
 mod upload;

@@ -79,20 +79,9 @@ enum Step {
 impl Tokens {
     /// Returns an empty cache that asks through `transport`.
     pub fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, cloud: &Cloud, identity: Identity) -> Self {
-        Self::with_policy(transport, RetryPolicy::default(), clock, cloud, identity)
-    }
-
-    /// Returns an empty cache whose requests are repeated as `policy` says.
-    pub fn with_policy(
-        transport: Arc<dyn Transport>,
-        policy: RetryPolicy,
-        clock: Arc<dyn Clock>,
-        cloud: &Cloud,
-        identity: Identity,
-    ) -> Self {
+        let policy = RetryPolicy::default();
         let exchange = Exchange::new(Arc::clone(&transport), policy);
-        let early = Exchange::new(transport, RetryPolicy::once(policy.attempt.min(EARLY_ATTEMPT)))
-            .with_pacer(exchange.pacer().clone());
+        let early = Exchange::new(transport, RetryPolicy::once(EARLY_ATTEMPT)).with_pacer(exchange.pacer().clone());
         Self {
             inner: Arc::new(Inner {
                 exchange,
@@ -104,6 +93,15 @@ impl Tokens {
                 slots: Mutex::default(),
             }),
         }
+    }
+
+    /// Sets the seed of the jitter, so that a run can be repeated. Only before the first clone.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.exchange = inner.exchange.clone().with_seed(seed);
+        }
+        self
     }
 
     /// Returns who asks.

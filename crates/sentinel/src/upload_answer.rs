@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::excerpt::{bounded, message};
+use crate::server_time::server_time;
 use crate::{ClientId, UploadError, WorkspaceId};
 
 /// Every object was taken, except these.
@@ -45,11 +46,11 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(60);
 /// A wait of zero would be a busy loop.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Reads the answer; `now` is for a `Retry-After` that is a date.
+/// Reads the answer; `now` is for a `Retry-After` that is a date in an answer that has none of its own.
 pub(crate) fn read(sent: Sent, answer: &Response, now: Timestamp) -> Result<Uploaded, UploadError> {
     let status = answer.status();
     let body = answer.body().as_ref();
-    let wait = retry_after(answer.headers(), now).map(|wait| wait.max(SHORTEST_WAIT));
+    let wait = retry_after(answer.headers(), server_time(answer.headers(), now)).map(|wait| wait.max(SHORTEST_WAIT));
     let words = || match (answer.headers().get("x-ms-error-code").and_then(|code| code.to_str().ok()), body) {
         (Some(code), []) => bounded(code),
         _ => message(body),

@@ -167,7 +167,7 @@ pub(crate) fn client_secret() -> Identity {
 }
 
 pub(crate) fn tokens(fake: &Arc<Fake>) -> Tokens {
-    Tokens::new(fake.clone(), clock(), &cloud(), client_secret())
+    Tokens::new(fake.clone(), clock(), &cloud(), client_secret()).with_seed(1)
 }
 
 pub(crate) fn upload_client(fake: &Arc<Fake>) -> UploadClient {
