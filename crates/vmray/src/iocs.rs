@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::lenient::{Soft, record};
+use crate::lenient::{Object, Soft, record};
 use crate::{Entry, ReportStatus, Verdict};
 
 /// Answer to a question for a sample's IOCs.
@@ -27,7 +27,7 @@ impl<'de> Deserialize<'de> for IocsReply {
             iocs: Option<Box<RawValue>>,
         }
 
-        let body = Body::deserialize(deserializer)?;
+        let Object(body) = Object::<Body>::deserialize(deserializer)?;
         let status = body.status.map(|status| status.0).unwrap_or_default();
         let iocs = match body.iocs {
             Some(raw) => serde_json::from_str(raw.get()).map_err(D::Error::custom)?,

@@ -4,21 +4,32 @@
 //! use. Only an id is essential; without it an element becomes [`Entry::Unreadable`] and its neighbours stay.
 //! Nobody on this project has called a real server; the models follow recorded replies and public code.
 
+mod address;
+mod client;
 mod entry;
+mod envelope;
+mod error;
 mod findings;
+mod hash;
 mod ids;
 mod iocs;
 mod job;
 mod lenient;
+mod listing;
 mod sample;
+mod search;
 mod server;
 mod submission;
+mod submit;
 mod submit_reply;
 mod time;
 mod verdict;
 
+pub use client::{Client, Probe};
 pub use entry::{Entry, readable};
+pub use error::Error;
 pub use findings::{MitreAttack, ReportStatus, Technique, ThreatIndicators, Vti};
+pub use hash::{SampleHash, SampleHashError};
 pub use ids::{AnalysisId, JobId, SampleId, SubmissionId};
 pub use iocs::{
     DomainIoc, EmailAddressIoc, EmailIoc, FileHashes, FileIoc, FilenameIoc, IocCommon, Iocs, IocsReply, IpIoc,
@@ -26,8 +37,11 @@ pub use iocs::{
 };
 pub use job::{Analysis, Job};
 pub use lenient::Map;
+pub use listing::{Listing, SubmissionFilter, TimeRange};
 pub use sample::Sample;
+pub use search::SearchField;
 pub use server::{Quota, SystemInfo};
 pub use submission::Submission;
+pub use submit::{SubmitOptions, SubmitRequest, SubmitTarget};
 pub use submit_reply::{SubmitError, SubmitReply};
 pub use verdict::Verdict;
