@@ -8,15 +8,29 @@
 //! Each simulator is an [`outbound::Transport`]: called in process on paused time, or served on a socket by the
 //! same code. A [`World`] is what VMRay knows, [`Faults`] is what goes wrong, a [`Stack`] is all of it together.
 
+// A submission has sixty fields, and `json!` recurses per field.
+#![recursion_limit = "256"]
+
 mod answer;
 mod entra;
 mod faults;
 mod front;
 mod lock;
+mod sockets;
+mod stack;
 mod throttle;
 mod upload;
+mod vmray;
+mod world;
 
 pub use entra::{App, EntraOptions, EntraSimulator, FederatedCredential, ManagedIdentity, Secret, TokenRequest};
 pub use faults::{Fault, FaultRule, Faults, ServiceName, When};
 pub use front::{Latency, Seen};
+pub use sockets::{ListenError, Listening, listen};
+pub use stack::{Stack, StackListening, StackOptions};
+pub use throttle::Throttle;
 pub use upload::{AllRefused, ErrorKey, Row, StaleModified, UploadOptions, UploadSimulator};
+pub use vmray::{Bound, DefaultOrder, TruncatedFlag, UnknownParameter, VmrayOptions, VmraySimulator};
+pub use world::{
+    Access, Entry, EntryKind, Hashes, Ioc, IocKind, IocSource, Sample, Submission, Verdict, World, WorldOptions,
+};

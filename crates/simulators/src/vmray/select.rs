@@ -1,0 +1,168 @@
+//! Which objects a list holds, in which order.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use super::State;
+use super::filter::Cell;
+use super::list::{ListOf, Order, Query};
+use super::refusal::Refusal;
+use crate::world::{Access, Sample, Submission, Verdict};
+
+type Ids<'a> = Box<dyn Iterator<Item = u64> + 'a>;
+
+impl State {
+    /// Returns the ids that a query gives, cut to what one list may hold, and whether some were cut off.
+    pub(super) fn matching(&self, of: ListOf, query: &Query, now: Timestamp) -> Result<(VecDeque<u64>, bool), Refusal> {
+        let ids = match (of, query.last_id) {
+            (ListOf::Submissions, Some(last)) => self.completed_after(last, query, now)?,
+            (ListOf::Submissions, None) => self.submissions(query, now),
+            (ListOf::Samples, _) => self.samples(query, now),
+            (ListOf::Analyses, _) => self.analyses(query, now),
+            (ListOf::Jobs, _) => self.jobs(query, now),
+        };
+        Ok(query.cut(ids, &self.options))
+    }
+
+    fn submissions<'a>(&'a self, query: &'a Query, now: Timestamp) -> Ids<'a> {
+        let found = self
+            .world
+            .submissions_from(query.min_id, query.max_id)
+            .filter(move |made| {
+                made.created <= now && self.passes(query, |field| self.submission_cell(made, field, now))
+            })
+            .map(|made| made.id);
+        ordered(found, query.order)
+    }
+
+    /// `_last_id`: finished submissions in order of completion; bounds on the id do not count.
+    fn completed_after(&self, last: u64, query: &Query, now: Timestamp) -> Result<Ids<'static>, Refusal> {
+        let position = |made: &Submission| (made.finished_at, made.id);
+        let after = match self.world.submission(last).filter(|made| made.is_finished(now)) {
+            Some(made) => Some(position(made)),
+            None if last == 0 => None,
+            None => return Err(Refusal::bad_parameter("_last_id")),
+        };
+        let mut found: Vec<_> = self
+            .world
+            .submissions()
+            .filter(|made| made.is_finished(now) && Some(position(made)) > after)
+            .filter(|made| self.passes(query, |field| self.submission_cell(made, field, now)))
+            .map(position)
+            .collect();
+        found.sort_unstable();
+        Ok(Box::new(found.into_iter().map(|(_, id)| id)))
+    }
+
+    fn samples<'a>(&'a self, query: &'a Query, now: Timestamp) -> Ids<'a> {
+        let found = self
+            .world
+            .samples()
+            .filter(move |sample| sample.created <= now && (query.min_id..=query.max_id).contains(&sample.id))
+            .filter(|sample| !matches!(sample.access, Access::Missing | Access::Forbidden))
+            .filter(move |sample| self.passes(query, |field| sample_cell(sample, field)))
+            .map(|sample| sample.id);
+        ordered(found, query.order)
+    }
+
+    fn analyses<'a>(&'a self, query: &'a Query, now: Timestamp) -> Ids<'a> {
+        let min = query.last_id.map_or(query.min_id, |last| last.saturating_add(1));
+        let found = self
+            .world
+            .submissions()
+            .filter(move |made| made.is_finished(now))
+            .flat_map(|made| made.analysis_ids().into_iter().map(move |id| (made, id)))
+            .filter(move |(_, id)| *id >= min && *id <= query.max_id)
+            .filter(move |(made, id)| self.passes(query, |field| analysis_cell(made, *id, field)))
+            .map(|(_, id)| id);
+        let order = if query.last_id.is_some() { Order::Ascending } else { query.order };
+        ordered(found, order)
+    }
+
+    fn jobs<'a>(&'a self, query: &'a Query, now: Timestamp) -> Ids<'a> {
+        let found = self
+            .world
+            .submissions()
+            .filter(move |made| made.created <= now && !made.is_finished(now))
+            .filter(move |made| (query.min_id..=query.max_id).contains(&made.job_id()))
+            .filter(move |made| self.passes(query, |field| job_cell(made, field)))
+            .map(Submission::job_id);
+        ordered(found, query.order)
+    }
+
+    fn passes<'a>(&self, query: &Query, cell: impl Fn(&str) -> Cell<'a>) -> bool {
+        query.filters.iter().all(|filter| filter.passes(&cell(filter.field)))
+    }
+
+    fn submission_cell<'a>(&self, made: &'a Submission, field: &str, now: Timestamp) -> Cell<'a> {
+        let finished = made.is_finished(now);
+        let verdict = made.verdict.filter(|_| finished);
+        match field {
+            "created" => Cell::Time(Some(made.created)),
+            "finish_time" => Cell::Time(made.finished_at.filter(|_| finished && made.tells_finish_time)),
+            "id" => Cell::Int(Some(made.id)),
+            "sample_id" => Cell::Int(Some(made.sample_id)),
+            "parent_submission_id" => Cell::Int(made.parent),
+            "api_key_id" | "ip_id" | "priority" | "user_id" => Cell::Int(Some(1)),
+            "retention_period" => Cell::Int(Some(0)),
+            "verdict" => Cell::Text(verdict.map(Verdict::as_str)),
+            "severity" => Cell::Text(verdict.map(Verdict::severity)),
+            "status" => Cell::Text(Some(match (finished, made.has_errors) {
+                (false, _) => "in_progress",
+                (true, true) => "warning",
+                (true, false) => "success",
+            })),
+            "type" => Cell::Text(Some(&made.kind)),
+            "quota_type" => Cell::Text(Some(&made.quota_type)),
+            "submission_metadata" => Cell::Text(Some(&made.metadata)),
+            "consumed_quota" | "enable_local_av" => Cell::Bool(Some(true)),
+            "enable_custom_av" | "recursive" => Cell::Bool(Some(false)),
+            "system_time" => Cell::Time(None),
+            _ => Cell::Int(None),
+        }
+    }
+}
+
+fn sample_cell<'a>(sample: &'a Sample, field: &str) -> Cell<'a> {
+    match field {
+        "created" => Cell::Time(Some(sample.created)),
+        "filesize" => Cell::Int(Some(sample.filesize)),
+        "id" => Cell::Int(Some(sample.id)),
+        "md5hash" => Cell::Text(sample.hashes.md5.as_deref()),
+        "sha1hash" => Cell::Text(sample.hashes.sha1.as_deref()),
+        "sha256hash" => Cell::Text(sample.hashes.sha256.as_deref()),
+        "type" => Cell::Text(Some(&sample.kind)),
+        "password_protected" => Cell::Bool(Some(false)),
+        "sample_cluster_id" => Cell::Int(None),
+        _ => Cell::Text(None),
+    }
+}
+
+fn analysis_cell<'a>(made: &Submission, id: u64, field: &str) -> Cell<'a> {
+    match field {
+        "created" => Cell::Time(made.finished_at),
+        "id" => Cell::Int(Some(id)),
+        "job_id" => Cell::Int(Some(made.job_id())),
+        "result_code" => Cell::Int(Some(1)),
+        "sample_id" => Cell::Int(Some(made.sample_id)),
+        "submission_id" => Cell::Int(Some(made.id)),
+        _ => Cell::Text(made.verdict.map(Verdict::as_str)),
+    }
+}
+
+fn job_cell<'a>(made: &Submission, field: &str) -> Cell<'a> {
+    match field {
+        "id" => Cell::Int(Some(made.job_id())),
+        "sample_id" => Cell::Int(Some(made.sample_id)),
+        "submission_id" => Cell::Int(Some(made.id)),
+        _ => Cell::Text(Some("inwork")),
+    }
+}
+
+fn ordered<'a>(ids: impl DoubleEndedIterator<Item = u64> + 'a, order: Order) -> Ids<'a> {
+    match order {
+        Order::Ascending => Box::new(ids),
+        Order::Descending => Box::new(ids.rev()),
+    }
+}
