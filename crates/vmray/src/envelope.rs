@@ -12,7 +12,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::Error;
-use crate::lenient::{Lenient, Object};
+use crate::lenient::Lenient;
+use crate::record::Object;
 
 /// Characters of a server's words that are kept.
 const MESSAGE_CHARS: usize = 300;

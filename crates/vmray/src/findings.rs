@@ -3,7 +3,8 @@
 use serde::{Serialize, Serializer};
 
 use crate::Entry;
-use crate::lenient::{FromScalar, Lenient, record};
+use crate::lenient::{FromScalar, Lenient};
+use crate::record::record;
 
 /// Whether a report can still grow. Older servers do not say, and then it cannot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

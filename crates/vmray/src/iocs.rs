@@ -5,7 +5,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::lenient::{Object, Soft, record};
+use crate::lenient::Soft;
+use crate::record::{Object, record};
 use crate::{Entry, ReportStatus, Verdict};
 
 /// Answer to a question for a sample's IOCs.

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::lenient::record;
+use crate::record::record;
 use crate::{AnalysisId, JobId, SampleId, SubmissionId, Verdict};
 
 record! {

@@ -16,12 +16,16 @@ mod iocs;
 mod job;
 mod lenient;
 mod listing;
+mod record;
+mod report;
 mod sample;
 mod search;
 mod server;
 mod submission;
 mod submit;
 mod submit_reply;
+mod summary_v1;
+mod summary_v2;
 mod time;
 mod verdict;
 
@@ -36,8 +40,9 @@ pub use iocs::{
     MutexIoc, ProcessIoc, RegistryIoc, UrlIoc,
 };
 pub use job::{Analysis, Job};
-pub use lenient::Map;
 pub use listing::{Listing, SubmissionFilter, TimeRange};
+pub use record::Map;
+pub use report::{Report, ReportKind};
 pub use sample::Sample;
 pub use search::SearchField;
 pub use server::{Quota, SystemInfo};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::lenient::{Map, record};
+use crate::record::{Map, record};
 use crate::{SampleId, Verdict};
 
 record! {

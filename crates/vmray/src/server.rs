@@ -1,6 +1,6 @@
 //! What a server says of itself and of the key.
 
-use crate::lenient::record;
+use crate::record::record;
 
 record! {
     /// The server's version and limits.

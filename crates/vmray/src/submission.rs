@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::lenient::{Map, record};
+use crate::record::{Map, record};
 use crate::{SampleId, SubmissionId, Verdict};
 
 record! {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::lenient::record;
+use crate::record::record;
 use crate::{Entry, Job, Sample, Submission, readable};
 
 record! {

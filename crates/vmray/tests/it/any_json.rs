@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use vmray::{
-    Entry, IocsReply, MitreAttack, Quota, Sample, SampleId, Submission, SubmissionFilter, SubmitReply, SubmitRequest,
-    SystemInfo, ThreatIndicators,
+    Entry, IocsReply, MitreAttack, Quota, Report, Sample, SampleId, Submission, SubmissionFilter, SubmitReply,
+    SubmitRequest, SystemInfo, ThreatIndicators,
 };
 
 use crate::script::{always, raw};
@@ -50,7 +50,7 @@ const KEYS: [&str; 40] = [
     "submissions",
     "relations",
     "quota_limit",
-    "api_items_per_request",
+    "artifacts",
 ];
 
 fn any_json() -> impl Strategy<Value = Value> {
@@ -92,6 +92,28 @@ proptest! {
         reads_without_panic::<SystemInfo>(&body);
         reads_without_panic::<Quota>(&body);
         drop(serde_json::from_str::<IocsReply>(&body));
+        drop(Report::parse(body.as_bytes()));
+    }
+
+    #[test]
+    fn any_json_in_place_of_a_part_of_a_report_never_panics(odd in any_json(), kind in any::<bool>()) {
+        let sections = [
+            "domains", "ip_addresses", "urls", "files", "filenames", "registry_records", "processes", "mutexes", "emails",
+        ];
+        let mut report = json!({"artifacts": {"domains": odd, "files": [odd], "urls": {"u": odd}}});
+        for part in ["analysis_metadata", "analysis_details", "sample_details", "vti", "mitre_attack"] {
+            report[part] = odd.clone();
+        }
+        if kind {
+            report["_type"] = "summary_v2".into();
+            report["vti"] = json!({"matches": {"m": odd}});
+            report["mitre_attack"] = json!({"v4": odd, "v14_1": {"techniques": {"technique_T1": odd}}});
+            for section in sections {
+                report[section] = json!({"a": odd, "b": {"ref_processes": odd, "ref_filenames": [odd, {"path": odd}]}});
+            }
+        }
+        let report = Report::parse(report.to_string().as_bytes()).unwrap();
+        prop_assert!(!kind || report.iocs.domains.len() == 2);
     }
 
     #[test]

@@ -106,3 +106,10 @@ async fn a_path_cannot_lead_elsewhere() {
     assert!(client.get_raw(&["sample", "9/iocs?x=#"], &[]).await.is_err());
     assert_eq!(script.asked(), ["sample/9%2Fiocs%3Fx%3D%23"]);
 }
+
+#[tokio::test]
+async fn calls_can_run_as_tasks() {
+    let (_, client) = scripted([data(&submissions([1]))]);
+    let task = tokio::spawn(async move { client.submissions(&vmray::SubmissionFilter::default()).await });
+    assert_eq!(task.await.unwrap().unwrap().items.len(), 1);
+}

@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::print_stdout,
+    clippy::unnecessary_wraps,
     reason = "a test fails by panicking"
 )]
 

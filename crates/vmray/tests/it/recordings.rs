@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use vmray::{
-    Analysis, Entry, IocsReply, Job, MitreAttack, Sample, Submission, SubmitReply, SystemInfo, ThreatIndicators,
+    Analysis, Entry, IocsReply, Job, MitreAttack, Report, Sample, Submission, SubmitReply, SystemInfo, ThreatIndicators,
 };
 
 use crate::script::{always, raw};
@@ -60,7 +60,7 @@ fn check(name: &str, body: &Value) {
         _ if name.starts_with("error_submit") || name.contains("sample_submit") => submit(name, body),
         _ if name.starts_with("error_") => failure(name, body),
         _ if name.starts_with("merged_scan") => merged(body),
-        _ if name.contains("summary") => println!("{name}: read by the report reader"),
+        _ if name.contains("summary") => report(name, body),
         _ if name.contains("system_info") => {
             assert_eq!(read::<SystemInfo>(body).api_items_per_request, Some(100), "{name}");
         }
@@ -127,6 +127,34 @@ fn failure(name: &str, body: &Value) {
         _ => panic!("{name}"),
     };
     assert_eq!(error.to_string(), expected);
+}
+
+/// Reads as many artifacts and IOCs as the fixtures' own page counts.
+fn report(name: &str, body: &Value) {
+    let report = Report::parse(body.to_string().as_bytes()).unwrap();
+    let iocs = serde_json::to_value(&report.iocs).unwrap();
+    let count = |list: &str| {
+        let entries = iocs[list].as_array().unwrap();
+        (entries.len(), entries.iter().filter(|entry| entry["ioc"] == true).count())
+    };
+    let lists = ["domains", "ips", "urls", "files", "mutexes", "registry", "processes", "email_addresses"];
+    let expected = match name {
+        _ if name.contains("smoketester") => [(7, 2), (15, 2), (6, 2), (7, 2), (5, 5), (4, 1), (1, 1), (2, 0)],
+        _ if name.contains("86d8257a") => [(1, 1), (1, 0), (1, 0), (8, 0), (0, 0), (1, 0), (1, 0), (0, 0)],
+        _ if name.contains("eb12873c") => [(0, 0), (6, 0), (0, 0), (1, 0), (1, 0), (13, 0), (1, 0), (0, 0)],
+        _ if name.contains("jobmalawi") => [(1, 0), (2, 0), (1, 0), (1, 0), (2, 0), (1, 0), (0, 0), (0, 0)],
+        _ if name.contains("57pax") => [(1, 0), (0, 0), (0, 0), (2, 1), (0, 0), (0, 0), (2, 0), (0, 0)],
+        _ => [(0, 0); 8],
+    };
+    assert_eq!(lists.map(count), expected, "{name}");
+    assert!(report.created.is_some(), "{name}");
+    let techniques = match name {
+        _ if name.contains("smoketester") => 2,
+        _ if name.contains("jobmalawi") => 4,
+        _ if name.contains("57pax") => 1,
+        _ => 0,
+    };
+    assert_eq!(report.techniques.len(), techniques, "{name}");
 }
 
 /// Every entry is readable, and every list and verdict is there.
