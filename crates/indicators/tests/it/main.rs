@@ -1,0 +1,9 @@
+//! The crate from outside.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests, outside functions too")]
+
+mod composing;
+mod fixtures;
+mod mapping;
+mod properties;
+mod sample;
