@@ -54,7 +54,7 @@ fn iocs(sample: u64, entries: u64) -> Iocs {
             }
             .into(),
         );
-        let address = if n % 4 == 0 {
+        let address = if n.is_multiple_of(4) {
             format!("2001:db8::{:x}:{:x}", n >> 16 & 0xFFFF, n & 0xFFFF)
         } else {
             format!("45.{}.{}.{}:443", n >> 16 & 0xFF, n >> 8 & 0xFF, n & 0xFF)

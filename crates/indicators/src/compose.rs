@@ -4,7 +4,6 @@
 //! playbooks look for them.
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 use jiff::{SignedDuration, Timestamp};
 use stix::{ExternalReference, Indicator, KillChainPhase, Observable, PatternType, SpecVersion, StixId, Tlp};
@@ -138,11 +137,8 @@ fn description(newest: &Support, supports: &[Support], style: &Style) -> String 
         text.push_str(",\n");
     }
     text.push_str("Analysis IDs: ");
-    for (at, id) in newest.analysis_ids.iter().enumerate() {
-        let comma = if at == 0 { "" } else { ", " };
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{comma}{id}");
-    }
+    let ids: Vec<String> = newest.analysis_ids.iter().map(u64::to_string).collect();
+    text.push_str(&ids.join(", "));
     text.push_str(",\nCategories: ");
     text.push_str(&joined(supports.iter().take(NAMED_SAMPLES).flat_map(|support| &support.categories)));
     text

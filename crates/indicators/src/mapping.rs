@@ -146,6 +146,7 @@ struct Mapping<'a> {
     submission_id: u64,
     first_seen: Timestamp,
     last_seen: Timestamp,
+    tactics: Vec<String>,
     mapped: Mapped,
     /// The pattern being checked; kept for its memory.
     pattern: String,
@@ -160,6 +161,7 @@ impl<'a> Mapping<'a> {
             submission_id: reading.submissions.iter().map(|submission| submission.id).max()?,
             first_seen: times().min()?,
             last_seen: times().max()?,
+            tactics: texts(reading.tactics),
             mapped: Mapped::default(),
             pattern: String::new(),
         })
@@ -277,12 +279,11 @@ impl<'a> Mapping<'a> {
 
     /// Maps the hashes of one content. What speaks against one of them speaks against all.
     fn content(&mut self, hashes: &FileHashes, evidence: Evidence<'_>) {
-        let readers: [(&Option<String>, fn(&str) -> Result<Observable, ValueError>); 3] = [
-            (&hashes.md5_hash, Observable::md5),
-            (&hashes.sha1_hash, Observable::sha1),
-            (&hashes.sha256_hash, Observable::sha256),
+        let read = [
+            filled(hashes.md5_hash.as_deref()).map(|text| (text, Observable::md5(text))),
+            filled(hashes.sha1_hash.as_deref()).map(|text| (text, Observable::sha1(text))),
+            filled(hashes.sha256_hash.as_deref()).map(|text| (text, Observable::sha256(text))),
         ];
-        let read = readers.map(|(text, read)| filled(text.as_deref()).map(|text| (text, read(text))));
         let given = || read.iter().flatten();
         if given().next().is_none() {
             // A server may leave out one algorithm, but a file without any hash is none we can look for.
@@ -369,7 +370,6 @@ impl<'a> Mapping<'a> {
         }
         let id = observable.kind().id_of(&value);
         drop(value);
-        let texts = |list: &[String]| excerpts(list.iter().map(String::as_str), MAX_TEXT_CHARS, MAX_TEXTS);
         let support = Support {
             sample_id: self.reading.sample_id,
             submission_id: self.submission_id,
@@ -381,7 +381,7 @@ impl<'a> Mapping<'a> {
             classifications: texts(evidence.classifications),
             categories: texts(evidence.categories),
             file_name: evidence.file_name.map(|name| excerpt(name, MAX_NAME_CHARS)),
-            tactics: texts(self.reading.tactics),
+            tactics: self.tactics.clone(),
         };
         self.mapped.findings.push(Finding { id, observable, support });
     }
@@ -394,6 +394,10 @@ impl<'a> Mapping<'a> {
     fn receipt(&mut self, kind: Kind, value: &str, reason: ReceiptReason) {
         self.mapped.receipts.push(Receipt::new(kind, value, reason, self.reading.sample_id));
     }
+}
+
+fn texts(list: &[String]) -> Vec<String> {
+    excerpts(list.iter().map(String::as_str), MAX_TEXT_CHARS, MAX_TEXTS)
 }
 
 /// Returns a value unless it is missing or one of the placeholders on record.

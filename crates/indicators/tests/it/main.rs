@@ -1,6 +1,6 @@
 //! The crate from outside.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests, outside functions too")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "tests, outside functions too")]
 
 mod composing;
 mod fixtures;

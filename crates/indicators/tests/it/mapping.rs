@@ -1,6 +1,7 @@
 //! What becomes of one sample's IOCs.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 
 use indicators::{Reading, ReceiptReason, Rules, Severity, VerdictFilter, map, name_of};
 use serde_json::{Value, json};
@@ -112,7 +113,7 @@ fn what_is_not_sent_has_a_receipt() {
     for receipt in &mapped.receipts {
         assert_eq!(receipt.sample_id, 5);
         let value: String = receipt.value.chars().take(60).collect();
-        lines.push_str(&format!("{} {value:?}: {}\n", receipt.kind, receipt.reason));
+        writeln!(lines, "{} {value:?}: {}", receipt.kind, receipt.reason).unwrap();
     }
     insta::assert_snapshot!(lines);
 }

@@ -26,7 +26,7 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn texts() -> impl Strategy<Value = Value> {
-    prop::collection::vec("[a-d]{0,2}", 0..50).prop_map(Value::from)
+    prop::collection::vec("[a-d][a-z]", 0..40).prop_map(Value::from)
 }
 
 fn entry() -> impl Strategy<Value = Value> {
@@ -39,7 +39,7 @@ fn entry() -> impl Strategy<Value = Value> {
         1 => Just(Value::Null),
     ];
     let hash = prop_oneof![Just(Value::Null), Just(json!("0".repeat(32))), Just(json!("A".repeat(32))), value()];
-    let rest = (prop::collection::vec(hash, 0..4), texts(), texts(), prop::collection::vec(0..300_u64, 0..200));
+    let rest = (prop::collection::vec(hash, 0..4), texts(), texts(), prop::collection::vec(0..120_u64, 0..120));
     let read = (value(), verdict, prop::option::of(any::<bool>()), rest);
     let read = read.prop_map(|(value, verdict, flag, (hashes, texts, names, analyses))| {
         let hashes: Vec<Value> = hashes.into_iter().map(|hash| json!({"md5_hash": hash})).collect();
@@ -71,6 +71,8 @@ fn iocs(lists: Vec<Vec<Value>>) -> Iocs {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn the_order_of_lists_changes_nothing((iocs, shuffled) in replies()) {
         prop_assert_eq!(map_iocs(&iocs, &all_rules()), map_iocs(&shuffled, &all_rules()));
