@@ -176,7 +176,7 @@ mod tests {
     fn a_rule_counts_only_what_it_matches() {
         let rule = FaultRule::new(ServiceName::Vmray, When::Nth(2), Fault::Status(500)).on_path("/iocs");
         let faults = Faults::new(1, [rule]);
-        let mut hit = |service, path| faults.draw(service, &get(path)).1.is_some();
+        let hit = |service, path| faults.draw(service, &get(path)).1.is_some();
         assert!(!hit(ServiceName::Vmray, "/rest/sample/1/iocs"));
         assert!(!hit(ServiceName::Vmray, "/rest/sample/1"));
         assert!(!hit(ServiceName::Upload, "/rest/sample/1/iocs"));

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
+use http_body_util::{BodyExt, Full, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -27,7 +27,7 @@ use tracing::debug;
 const MAX_REQUEST_BYTES: usize = 256 * 1024 * 1024;
 
 /// How long open exchanges may go on when the server stops.
-const GRACE: Duration = Duration::from_secs(2);
+const GRACE: Duration = Duration::from_millis(500);
 
 /// Why a server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -135,8 +135,13 @@ async fn exchange(
         Ok(answer) => Ok(answer.map(|body| Full::new(body).map_err(|never: Infallible| match never {}).boxed())),
         Err(TransportError::Truncated { status, received, .. }) => {
             let announced = received.len() + 1000;
-            let frames = stream::iter([Ok(Frame::data(received)), Err(Broken)]);
-            let mut answer = http::Response::new(StreamBody::new(frames).boxed());
+            // Without the pause the connection would end before the first half is written.
+            let broken = stream::once(async {
+                tokio::task::yield_now().await;
+                Err(Broken)
+            });
+            let frames = stream::iter([Ok(Frame::data(received))]).chain(broken);
+            let mut answer = http::Response::new(BodyExt::boxed(StreamBody::new(frames)));
             *answer.status_mut() = status;
             answer.headers_mut().insert(CONTENT_LENGTH, announced.into());
             answer.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/json"));

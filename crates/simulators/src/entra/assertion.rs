@@ -13,9 +13,9 @@ const EXCHANGE: &str = "api://AzureADTokenExchange";
 
 /// Returns a token of an issuer.
 pub(super) fn federated(issuer: &str, subject: &str, now: Timestamp, lifetime: Duration) -> String {
-    let issued = now.as_second();
-    let expires = issued.saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX));
-    token::sign(&json!({"iss": issuer, "sub": subject, "aud": EXCHANGE, "iat": issued, "nbf": issued, "exp": expires}))
+    let begin = now.as_second();
+    let expires = begin.saturating_add(i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX));
+    token::sign(&json!({"iss": issuer, "sub": subject, "aud": EXCHANGE, "iat": begin, "nbf": begin, "exp": expires}))
 }
 
 /// Checks an assertion against what the application trusts.

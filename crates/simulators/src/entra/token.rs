@@ -79,7 +79,7 @@ mod tests {
         };
         let token = mint(&claims, Timestamp::UNIX_EPOCH);
         assert_eq!(read(&token), Some(claims));
-        assert_eq!(read(&token[..token.len() - 1]), None);
+        assert_eq!(read(token.trim_end_matches(char::is_alphanumeric)), None);
         assert_eq!(read(&format!("x{token}")), None);
         assert_eq!(read("a.b.c"), None);
     }

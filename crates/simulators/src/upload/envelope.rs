@@ -22,9 +22,8 @@ pub(super) fn read(body: &[u8]) -> Result<Envelope, String> {
     if let Some(legacy) = ["indicators", "value"].into_iter().find(|key| fields.contains_key(*key)) {
         return Err(format!("The property '{legacy}' belongs to another API; expected 'stixobjects'."));
     }
-    let source_system = match fields.remove("sourcesystem") {
-        Some(Value::String(text)) => text,
-        _ => return Err("The property 'sourcesystem' is required and must be a string.".to_owned()),
+    let Some(Value::String(source_system)) = fields.remove("sourcesystem") else {
+        return Err("The property 'sourcesystem' is required and must be a string.".to_owned());
     };
     if source_system.trim().is_empty() || source_system.chars().count() > MAX_SOURCE_SYSTEM {
         return Err(format!("The property 'sourcesystem' must have 1 to {MAX_SOURCE_SYSTEM} characters."));
@@ -32,9 +31,8 @@ pub(super) fn read(body: &[u8]) -> Result<Envelope, String> {
     if source_system.eq_ignore_ascii_case("Microsoft Sentinel") {
         return Err("The source system 'Microsoft Sentinel' is reserved.".to_owned());
     }
-    let objects = match fields.remove("stixobjects") {
-        Some(Value::Array(objects)) => objects,
-        _ => return Err("The property 'stixobjects' is required and must be an array.".to_owned()),
+    let Some(Value::Array(objects)) = fields.remove("stixobjects") else {
+        return Err("The property 'stixobjects' is required and must be an array.".to_owned());
     };
     if objects.is_empty() || objects.len() > MAX_OBJECTS {
         return Err(format!(

@@ -113,6 +113,9 @@ const AUDIENCES: [&str; 2] = ["https://management.core.windows.net", "https://ma
 
 const API_VERSION: &str = "2024-02-01-preview";
 
+/// An answer that refuses the whole request.
+type Refused = Box<Response>;
+
 /// The upload service with everything it has accepted.
 #[derive(Debug)]
 pub struct UploadSimulator {
@@ -155,14 +158,14 @@ impl UploadSimulator {
     }
 
     /// Checks who asks: the token, the pace, the role.
-    fn admit(&self, request: &Request, options: &UploadOptions, now: Timestamp) -> Result<(), Response> {
+    fn admit(&self, request: &Request, options: &UploadOptions, now: Timestamp) -> Result<(), Refused> {
         let Some(claims) = principal(request, now) else {
             let body = json!({"statusCode": 401, "message": "Unauthorized. Access token is missing or invalid."});
-            return Err(answer::json(401, &body));
+            return Err(Box::new(answer::json(401, &body)));
         };
         if let Some(throttle) = options.throttle {
             let admitted = lock(&self.passed).entry(claims.client_id.clone()).or_default().admit(throttle, now);
-            admitted.map_err(|wait| self.throttled(wait))?;
+            admitted.map_err(|wait| Box::new(self.throttled(wait)))?;
         }
         let query = answer::pairs(request.uri().query().unwrap_or_default().as_bytes());
         match answer::value_of(&query, "api-version") {
@@ -187,7 +190,7 @@ impl UploadSimulator {
         Ok(())
     }
 
-    fn accept(&self, request: &Request, options: &UploadOptions, now: Timestamp) -> Result<Response, Response> {
+    fn accept(&self, request: &Request, options: &UploadOptions, now: Timestamp) -> Result<Response, Refused> {
         if !answer::has_type(request.headers(), "application/json") {
             return Err(refusal(415, "UnsupportedMediaType", "The content type must be application/json."));
         }
@@ -233,7 +236,7 @@ impl Service for UploadSimulator {
         }
         self.admit(request, &options, now)
             .and_then(|()| self.accept(request, &options, now))
-            .unwrap_or_else(|refused| refused)
+            .unwrap_or_else(|refused| *refused)
     }
 
     fn throttled(&self, wait: Duration) -> Response {
@@ -272,8 +275,8 @@ fn principal(request: &Request, now: Timestamp) -> Option<Claims> {
     (AUDIENCES.contains(&audience) && claims.expires > now.as_second()).then_some(claims)
 }
 
-fn refusal(status: u16, code: &str, message: &str) -> Response {
+fn refusal(status: u16, code: &str, message: &str) -> Refused {
     let mut response = answer::json(status, &json!({"error": {"code": code, "message": message}}));
     answer::set_header(&mut response, HeaderName::from_static("x-ms-error-code"), code);
-    response
+    Box::new(response)
 }

@@ -63,24 +63,24 @@ impl Filter {
         field: &'static str,
         kind: FieldType,
         name: &str,
-        text: &str,
+        value: &str,
         options: &VmrayOptions,
     ) -> Result<Self, Refusal> {
         let bad = || Refusal::bad_parameter(name);
         let bounds = Bounds { lower: options.lower_bound, upper: options.upper_bound };
         let test = match kind {
-            _ if text == "null" => Test::Null,
-            FieldType::Int => match ends(text, integer).ok_or_else(bad)? {
-                Ends::One(value) => Test::Int(value),
+            _ if value == "null" => Test::Null,
+            FieldType::Int => match ends(value, integer).ok_or_else(bad)? {
+                Ends::One(wanted) => Test::Int(wanted),
                 Ends::Range(from, to) => Test::IntRange(from, to, bounds),
             },
-            FieldType::Time => match ends(text, time).ok_or_else(bad)? {
-                Ends::One(value) => Test::Time(value),
+            FieldType::Time => match ends(value, time).ok_or_else(bad)? {
+                Ends::One(wanted) => Test::Time(wanted),
                 Ends::Range(from, to) => Test::TimeRange(from, to, bounds),
             },
-            FieldType::Bool => Test::Bool(boolean(text).ok_or_else(bad)?),
-            FieldType::Verdict if crate::world::Verdict::from_word(text).is_none() => return Err(bad()),
-            FieldType::Text | FieldType::Verdict => Test::Text(text.to_owned()),
+            FieldType::Bool => Test::Bool(boolean(value).ok_or_else(bad)?),
+            FieldType::Verdict if crate::world::Verdict::from_word(value).is_none() => return Err(bad()),
+            FieldType::Text | FieldType::Verdict => Test::Text(value.to_owned()),
         };
         Ok(Self { field, test })
     }
@@ -135,7 +135,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 
 /// Reads `YYYY-MM-DDTHH:MM:SS`, or with a space as Python prints it; UTC, without zone and fraction.
 fn time(text: &str) -> Option<Timestamp> {
-    let shape = text.len() == 19 && text.bytes().nth(10).is_some_and(|byte| byte == b'T' || byte == b' ');
+    let shape = text.len() == 19 && matches!(text.as_bytes().get(10), Some(b'T' | b' '));
     let civil: DateTime = text.parse().ok().filter(|_| shape)?;
     Offset::UTC.to_timestamp(civil).ok()
 }

@@ -12,9 +12,15 @@ use crate::world::{IocKind, Verdict};
 pub(super) struct Selection {
     all_artifacts: Option<bool>,
     kind: Option<IocKind>,
-    /// `Some(None)` asks for null.
-    verdict: Option<Option<&'static str>>,
+    verdict: Option<Wanted>,
     severity: Option<String>,
+}
+
+/// A verdict asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Null,
+    Is(Verdict),
 }
 
 const SEVERITIES: [&str; 7] =
@@ -42,7 +48,9 @@ impl Selection {
         for (name, value) in pairs {
             match name.as_str() {
                 "all_artifacts" => selection.set(name, value)?,
-                "ioc_type" | "ioc_verdict" | "ioc_severity" => selection.set(&name["ioc_".len()..], value)?,
+                "ioc_type" | "ioc_verdict" | "ioc_severity" => {
+                    selection.set(name.trim_start_matches("ioc_"), value)?;
+                }
                 _ if options.unknown_parameter == UnknownParameter::Ignore => {}
                 _ => return Err(Refusal::unknown_parameter(name)),
             }
@@ -58,10 +66,10 @@ impl Selection {
                 let kind = IocKind::ALL.into_iter().find(|kind| kind.ioc_type() == value);
                 self.kind = Some(kind.ok_or_else(bad)?);
             }
-            "verdict" if value == "null" => self.verdict = Some(None),
+            "verdict" if value == "null" => self.verdict = Some(Wanted::Null),
             "verdict" => {
                 let verdict = Verdict::from_word(value).filter(|verdict| *verdict != Verdict::NotAvailable);
-                self.verdict = Some(Some(verdict.ok_or_else(bad)?.as_str()));
+                self.verdict = Some(Wanted::Is(verdict.ok_or_else(bad)?));
             }
             _ if SEVERITIES.contains(&value) => self.severity = Some(value.to_owned()),
             _ => return Err(bad()),
@@ -88,7 +96,10 @@ impl Selection {
     fn keeps(&self, entry: &Value, all: bool) -> bool {
         let text = |name: &str| entry.get(name).and_then(Value::as_str);
         (all || entry.get("ioc") == Some(&Value::Bool(true)))
-            && self.verdict.is_none_or(|wanted| text("verdict") == wanted)
+            && self.verdict.is_none_or(|wanted| match wanted {
+                Wanted::Null => text("verdict").is_none(),
+                Wanted::Is(verdict) => text("verdict") == Some(verdict.as_str()),
+            })
             && self.severity.as_deref().is_none_or(|wanted| text("severity").unwrap_or("null") == wanted)
     }
 }
@@ -129,7 +140,7 @@ pub(super) fn techniques(sample: u64, analysis_ids: &[u64]) -> Vec<Value> {
         ("T1071", "Standard Application Layer Protocol", &["Command and Control"]),
         ("T1082", "System Information Discovery", &["Discovery"]),
     ];
-    let mut draw = fastrand::Rng::with_seed(sample ^ 0x6d69_7472_65);
+    let mut draw = fastrand::Rng::with_seed(sample ^ 0x6d69_7472);
     let threat_indicators = vtis(sample, analysis_ids);
     (1_u64..)
         .zip(known)

@@ -54,6 +54,7 @@ pub enum UnknownParameter {
 
 /// The server.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch, set by name")]
 pub struct VmrayOptions {
     /// Key that is accepted.
     pub api_key: String,

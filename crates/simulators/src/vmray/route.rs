@@ -238,6 +238,7 @@ impl State {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "used as a function value")]
 fn ok(data: Value) -> Value {
     json!({"data": data, "result": "ok"})
 }
@@ -249,15 +250,12 @@ fn decode(segment: &str) -> String {
     let mut rest = bytes;
     while let Some((first, after)) = rest.split_first() {
         let hex = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        match hex.and_then(|pair| u8::from_str_radix(pair, 16).ok()).filter(|_| *first == b'%') {
-            Some(byte) => {
-                decoded.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                decoded.push(*first);
-                rest = after;
-            }
+        if let Some(byte) = hex.and_then(|pair| u8::from_str_radix(pair, 16).ok()).filter(|_| *first == b'%') {
+            decoded.push(byte);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            decoded.push(*first);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&decoded).into_owned()

@@ -29,9 +29,7 @@ impl State {
         let found = self
             .world
             .submissions_from(query.min_id, query.max_id)
-            .filter(move |made| {
-                made.created <= now && self.passes(query, |field| self.submission_cell(made, field, now))
-            })
+            .filter(move |made| made.created <= now && passes(query, |field| submission_cell(made, field, now)))
             .map(|made| made.id);
         ordered(found, query.order)
     }
@@ -48,7 +46,7 @@ impl State {
             .world
             .submissions()
             .filter(|made| made.is_finished(now) && Some(position(made)) > after)
-            .filter(|made| self.passes(query, |field| self.submission_cell(made, field, now)))
+            .filter(|made| passes(query, |field| submission_cell(made, field, now)))
             .map(position)
             .collect();
         found.sort_unstable();
@@ -61,7 +59,7 @@ impl State {
             .samples()
             .filter(move |sample| sample.created <= now && (query.min_id..=query.max_id).contains(&sample.id))
             .filter(|sample| !matches!(sample.access, Access::Missing | Access::Forbidden))
-            .filter(move |sample| self.passes(query, |field| sample_cell(sample, field)))
+            .filter(move |sample| passes(query, |field| sample_cell(sample, field)))
             .map(|sample| sample.id);
         ordered(found, query.order)
     }
@@ -74,7 +72,7 @@ impl State {
             .filter(move |made| made.is_finished(now))
             .flat_map(|made| made.analysis_ids().into_iter().map(move |id| (made, id)))
             .filter(move |(_, id)| *id >= min && *id <= query.max_id)
-            .filter(move |(made, id)| self.passes(query, |field| analysis_cell(made, *id, field)))
+            .filter(move |(made, id)| passes(query, |field| analysis_cell(made, *id, field)))
             .map(|(_, id)| id);
         let order = if query.last_id.is_some() { Order::Ascending } else { query.order };
         ordered(found, order)
@@ -86,41 +84,41 @@ impl State {
             .submissions()
             .filter(move |made| made.created <= now && !made.is_finished(now))
             .filter(move |made| (query.min_id..=query.max_id).contains(&made.job_id()))
-            .filter(move |made| self.passes(query, |field| job_cell(made, field)))
+            .filter(move |made| passes(query, |field| job_cell(made, field)))
             .map(Submission::job_id);
         ordered(found, query.order)
     }
+}
 
-    fn passes<'a>(&self, query: &Query, cell: impl Fn(&str) -> Cell<'a>) -> bool {
-        query.filters.iter().all(|filter| filter.passes(&cell(filter.field)))
-    }
+fn passes<'a>(query: &Query, cell: impl Fn(&str) -> Cell<'a>) -> bool {
+    query.filters.iter().all(|filter| filter.passes(&cell(filter.field)))
+}
 
-    fn submission_cell<'a>(&self, made: &'a Submission, field: &str, now: Timestamp) -> Cell<'a> {
-        let finished = made.is_finished(now);
-        let verdict = made.verdict.filter(|_| finished);
-        match field {
-            "created" => Cell::Time(Some(made.created)),
-            "finish_time" => Cell::Time(made.finished_at.filter(|_| finished && made.tells_finish_time)),
-            "id" => Cell::Int(Some(made.id)),
-            "sample_id" => Cell::Int(Some(made.sample_id)),
-            "parent_submission_id" => Cell::Int(made.parent),
-            "api_key_id" | "ip_id" | "priority" | "user_id" => Cell::Int(Some(1)),
-            "retention_period" => Cell::Int(Some(0)),
-            "verdict" => Cell::Text(verdict.map(Verdict::as_str)),
-            "severity" => Cell::Text(verdict.map(Verdict::severity)),
-            "status" => Cell::Text(Some(match (finished, made.has_errors) {
-                (false, _) => "in_progress",
-                (true, true) => "warning",
-                (true, false) => "success",
-            })),
-            "type" => Cell::Text(Some(&made.kind)),
-            "quota_type" => Cell::Text(Some(&made.quota_type)),
-            "submission_metadata" => Cell::Text(Some(&made.metadata)),
-            "consumed_quota" | "enable_local_av" => Cell::Bool(Some(true)),
-            "enable_custom_av" | "recursive" => Cell::Bool(Some(false)),
-            "system_time" => Cell::Time(None),
-            _ => Cell::Int(None),
-        }
+fn submission_cell<'a>(made: &'a Submission, field: &str, now: Timestamp) -> Cell<'a> {
+    let finished = made.is_finished(now);
+    let verdict = made.verdict.filter(|_| finished);
+    match field {
+        "created" => Cell::Time(Some(made.created)),
+        "finish_time" => Cell::Time(made.finished_at.filter(|_| finished && made.tells_finish_time)),
+        "id" => Cell::Int(Some(made.id)),
+        "sample_id" => Cell::Int(Some(made.sample_id)),
+        "parent_submission_id" => Cell::Int(made.parent),
+        "api_key_id" | "ip_id" | "priority" | "user_id" => Cell::Int(Some(1)),
+        "retention_period" => Cell::Int(Some(0)),
+        "verdict" => Cell::Text(verdict.map(Verdict::as_str)),
+        "severity" => Cell::Text(verdict.map(Verdict::severity)),
+        "status" => Cell::Text(Some(match (finished, made.has_errors) {
+            (false, _) => "in_progress",
+            (true, true) => "warning",
+            (true, false) => "success",
+        })),
+        "type" => Cell::Text(Some(&made.kind)),
+        "quota_type" => Cell::Text(Some(&made.quota_type)),
+        "submission_metadata" => Cell::Text(Some(&made.metadata)),
+        "consumed_quota" | "enable_local_av" => Cell::Bool(Some(true)),
+        "enable_custom_av" | "recursive" => Cell::Bool(Some(false)),
+        "system_time" => Cell::Time(None),
+        _ => Cell::Int(None),
     }
 }
 

@@ -80,15 +80,15 @@ pub(super) fn submit(
     let (limit, used) = state.options.quota;
     if used >= limit {
         let error = refused("The submission would exceed the Prepaid Report Quota");
-        return Ok(reply(state, &submitted, vec![error], known, None, now));
+        return Ok(reply(state, &submitted, &[error], known, None, now));
     }
     if known.is_some() && !state.options.analyses_known_again {
         let error = refused("Submission not stored because no jobs were created");
-        return Ok(reply(state, &submitted, vec![error], known, None, now));
+        return Ok(reply(state, &submitted, &[error], known, None, now));
     }
     state.options.quota.1 += 1;
     let second = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let verdict = state.options.submit_verdict.unwrap_or_else(|| drawn_verdict(&hashes));
+    let verdict = state.options.submit_verdict.unwrap_or_else(|| Some(drawn_verdict(&hashes)));
     let sample_id = known.unwrap_or_else(|| {
         let id = state.world.next_id();
         let mut sample = match &submitted.url {
@@ -114,7 +114,7 @@ pub(super) fn submit(
     made.comment = value("comment").map(str::to_owned);
     let id = made.id;
     state.world.add_submission(made);
-    Ok(reply(state, &submitted, Vec::new(), Some(sample_id), Some(id), now))
+    Ok(reply(state, &submitted, &[], Some(sample_id), Some(id), now))
 }
 
 fn read(state: &State, request: &Request, query: Vec<(String, String)>) -> Result<Submitted, Refusal> {
@@ -190,7 +190,7 @@ fn check(state: &State, parameters: &[(String, String)]) -> Result<(), Refusal> 
 fn reply(
     state: &State,
     submitted: &Submitted,
-    errors: Vec<Value>,
+    errors: &[Value],
     sample: Option<u64>,
     submission: Option<u64>,
     now: Timestamp,
@@ -218,15 +218,15 @@ fn reply(
 }
 
 fn hashes_of(content: &[u8]) -> Hashes {
-    let hex = |bytes: &[u8]| Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+    let hex = |bytes: &[u8]| Some(crate::world::hex(bytes));
     Hashes { md5: hex(&Md5::digest(content)), sha1: hex(&Sha1::digest(content)), sha256: hex(&Sha256::digest(content)) }
 }
 
 /// A verdict that depends on nothing but the content.
-fn drawn_verdict(hashes: &Hashes) -> Option<Verdict> {
+fn drawn_verdict(hashes: &Hashes) -> Verdict {
     match hashes.sha256.as_deref().and_then(|text| text.bytes().next()) {
-        Some(b'0'..=b'7') => Some(Verdict::Malicious),
-        Some(b'8' | b'9') => Some(Verdict::Suspicious),
-        _ => Some(Verdict::Clean),
+        Some(b'0'..=b'7') => Verdict::Malicious,
+        Some(b'8' | b'9') => Verdict::Suspicious,
+        _ => Verdict::Clean,
     }
 }

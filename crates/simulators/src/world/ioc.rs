@@ -107,14 +107,12 @@ impl Hashes {
     /// Returns hashes of a file that does not exist.
     pub fn invented(seed: u64) -> Self {
         let mut draw = Rng::with_seed(seed ^ 0x6861_7368);
-        let mut hex = |digits: usize| {
-            let mut text = String::with_capacity(digits);
-            while text.len() < digits {
-                text.push_str(&format!("{:08x}", draw.u32(..)));
-            }
-            Some(text)
+        let mut bytes = [0; 32];
+        let mut hash = |length: usize| {
+            draw.fill(&mut bytes);
+            bytes.get(..length).map(hex)
         };
-        Self { md5: hex(32), sha1: hex(40), sha256: hex(64) }
+        Self { md5: hash(16), sha1: hash(20), sha256: hash(32) }
     }
 
     /// Returns the hashes of the empty file.
@@ -270,6 +268,12 @@ impl Ioc {
             IocKind::EmailAddress => json!({"sender": true, "recipient": false, "subjects": []}),
         }
     }
+}
+
+/// Returns bytes in lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Returns the ten lists.

@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 pub use entry::{Entry, EntryKind};
+pub(crate) use ioc::hex;
 pub use ioc::{Hashes, Ioc, IocKind};
 pub use options::WorldOptions;
 

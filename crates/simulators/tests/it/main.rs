@@ -1,0 +1,18 @@
+//! The simulators from outside: each rule of the references, each switch, both ways of calling them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test that cannot go on shall stop"
+)]
+
+mod bench;
+mod entra;
+mod faults;
+mod sockets;
+mod upload;
+mod vmray_findings;
+mod vmray_lists;
+mod vmray_submit;
+mod world;
