@@ -85,9 +85,9 @@ class Simulate:
         self.process.stdout.close()
         self.log.close()
 
-    def objects(self):
-        """Everything that the upload stand-in accepted, newest version of each id."""
-        url = self.settings["SentinelTiEndpoint"].rstrip("/") + "/__simulator/objects"
+    def look(self, what):
+        """What the upload stand-in says of itself: `objects`, the newest of each id, or `stats`, what it counted."""
+        url = self.settings["SentinelTiEndpoint"].rstrip("/") + "/__simulator/" + what
         with urllib.request.urlopen(url, timeout=SECONDS) as answer:
             return json.load(answer)
 
