@@ -136,12 +136,17 @@ impl State {
                 json!({"iocs": selection.apply(lists, &self.options)})
             }
             "mitre_attack" => {
-                let techniques = if hide { Vec::new() } else { findings::techniques(id, &analyses) };
+                let drawn = || findings::techniques(id, &analyses);
+                let techniques = if hide { Vec::new() } else { sample.techniques.clone().unwrap_or_else(drawn) };
                 json!({"mitre_attack_techniques": techniques})
             }
             "classifications" => json!({"classifications": sample.classifications}),
             "threat_names" => json!({"threat_names": sample.threat_names}),
-            _ => json!({"threat_indicators": if hide { Vec::new() } else { findings::vtis(id, &analyses) }}),
+            _ => {
+                let drawn = || findings::vtis(id, &analyses);
+                let vtis = if hide { Vec::new() } else { sample.vtis.clone().unwrap_or_else(drawn) };
+                json!({"threat_indicators": vtis})
+            }
         };
         if let Some(fields) = data.as_object_mut().filter(|_| self.options.tells_status) {
             fields.insert("status".to_owned(), json!(if waiting { "waiting" } else { "finished" }));

@@ -116,6 +116,10 @@ pub struct Sample {
     pub access: Access,
     /// Its findings.
     pub iocs: IocSource,
+    /// Its VTIs as served; `None`: drawn from its id.
+    pub vtis: Option<Vec<Value>>,
+    /// Its ATT&CK techniques as served; `None`: drawn from its id.
+    pub techniques: Option<Vec<Value>>,
 }
 
 impl Sample {
@@ -133,6 +137,8 @@ impl Sample {
             threat_names: Vec::new(),
             access: Access::Open,
             iocs: IocSource::Listed(Vec::new()),
+            vtis: None,
+            techniques: None,
         }
     }
 

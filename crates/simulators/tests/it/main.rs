@@ -10,6 +10,7 @@
 mod bench;
 mod entra;
 mod faults;
+mod reports;
 mod sockets;
 mod upload;
 mod vmray_findings;
