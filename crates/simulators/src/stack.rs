@@ -54,6 +54,8 @@ impl Stack {
     pub const VMRAY_HOST: &str = "vmray.test";
     /// Host of Entra in process.
     pub const LOGIN_HOST: &str = "login.test";
+    /// Host of a virtual machine's managed identity, the same in process as in Azure.
+    pub const METADATA_HOST: &str = "169.254.169.254";
     /// Host of the upload in process.
     pub const TI_HOST: &str = "ti.test";
 
@@ -86,12 +88,14 @@ impl Stack {
         &self.faults
     }
 
-    /// Returns a network on which the services are `vmray.test`, `login.test` and `ti.test`.
+    /// Returns a network on which the services are `vmray.test`, `login.test` and `ti.test`, and `169.254.169.254`
+    /// is that of a virtual machine.
     pub fn in_process(&self) -> InProcess {
         InProcess::new()
             .with_host(Self::VMRAY_HOST, self.vmray.clone())
             .with_host(Self::LOGIN_HOST, self.entra.clone())
             .with_host(Self::TI_HOST, self.upload.clone())
+            .with_host(Self::METADATA_HOST, self.entra.clone())
     }
 
     /// Returns the settings that point a feed at the services in process.

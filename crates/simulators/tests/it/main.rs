@@ -8,6 +8,7 @@
 )]
 
 mod bench;
+mod clients;
 mod entra;
 mod faults;
 mod reports;
