@@ -11,6 +11,13 @@ import stand_in
 
 OWN = stand_in.ROOT / "verify" / "data"
 
+# Every kind of value, every verdict that can be sent, and no allow-list: as many patterns as the reports can give.
+ALL = {
+    "VmraySampleVerdict": "Malicious & Suspicious",
+    "IocTypes": "domain,ip,url,file,email,registry,mutex,process",
+    "AllowList": "none",
+}
+
 # What must be in the bundle of a made-up report: a pattern for each value that is hard to write down.
 EXPECTED = json.loads((OWN / "expected_patterns.json").read_text())
 
@@ -27,7 +34,7 @@ def main():
     problems = []
     reports = recorded() + sorted(OWN.glob("*.report.json"))
     for report in reports:
-        bundle = json.loads(stand_in.run("convert", report))
+        bundle = json.loads(stand_in.run("convert", report, environment=ALL))
         found = oasis.problems(bundle)
         print(f"  {report.name}: {oasis.count(bundle)}")
         patterns = {element["pattern"] for element in bundle.get("objects", []) if element["type"] == "indicator"}
@@ -36,7 +43,7 @@ def main():
         if wanted:
             found += [f"pattern is too much: {pattern}" for pattern in sorted(patterns - wanted)]
         problems += [f"{report.name}: {problem}" for problem in found]
-    together = json.loads(stand_in.run("convert", *reports))
+    together = json.loads(stand_in.run("convert", *reports, environment=ALL))
     problems += [f"all reports in one bundle: {problem}" for problem in oasis.problems(together)]
     stand_in.conclude(f"{len(reports)} reports, {oasis.count(together)} in one bundle", problems)
 
