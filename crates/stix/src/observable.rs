@@ -43,6 +43,22 @@ pub enum Observable {
 }
 
 impl Observable {
+    /// Reads a value of a kind, as [`Observable::value`] prints it; a hash is known by its length.
+    pub fn of_kind(kind: Kind, text: &str) -> Result<Self, ValueError> {
+        match kind {
+            Kind::Domain => Self::domain(text),
+            Kind::Ip => Self::ip(text).map(|(observable, _port)| observable),
+            Kind::Url => Self::url(text),
+            Kind::File if text.len() == 32 => Self::md5(text),
+            Kind::File if text.len() == 40 => Self::sha1(text),
+            Kind::File => Self::sha256(text),
+            Kind::EmailAddress => Self::email_address(text),
+            Kind::RegistryKey => Self::registry_key(text),
+            Kind::Mutex => Self::mutex(text),
+            Kind::CommandLine => Self::command_line(text),
+        }
+    }
+
     /// Reads a domain name.
     pub fn domain(text: &str) -> Result<Self, ValueError> {
         DomainName::parse(text).map(Self::DomainName)

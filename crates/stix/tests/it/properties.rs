@@ -70,6 +70,7 @@ proptest! {
             let Ok(observable) = read(&text) else { continue };
             let again = read(&observable.value()).unwrap();
             prop_assert_eq!(&again, &observable);
+            prop_assert_eq!(Observable::of_kind(observable.kind(), &observable.value()), Ok(again.clone()));
             prop_assert_eq!(again.id(), observable.id());
             prop_assert_eq!(observable.id(), observable.kind().id_of(&observable.value()));
             prop_assert_eq!(observable.id().to_string().parse::<StixId>(), Ok(observable.id()));
