@@ -1,1 +1,29 @@
-fn main() {}
+//! VMRay for Microsoft Sentinel: the verdicts of VMRay as threat intelligence.
+//!
+//! This is the binary: command line ([`cli`]), configuration ([`config`]), logs ([`telemetry`]), one module a
+//! command ([`commands`]). What it does is in the crates it calls. Results go to stdout, everything else to
+//! stderr; a failure is printed once, with its causes and what to do, and decides the exit code ([`exit`]).
+
+mod app;
+mod cli;
+mod commands;
+mod config;
+mod connect;
+mod exit;
+mod failure;
+mod output;
+mod paint;
+mod signals;
+mod telemetry;
+mod words;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    // Ends the process itself for --help (0) and for a wrong command line (2).
+    let cli = cli::Cli::parse();
+    let environment = config::Environment::of_process();
+    commands::start(cli, &environment).into()
+}

@@ -1,0 +1,77 @@
+//! What every command is handed.
+
+use std::io::{self, Write as _};
+use std::sync::Arc;
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use outbound::{Clock, SystemClock};
+
+use crate::config::{Environment, LogConfig, Problems, Settings};
+use crate::failure::Failure;
+use crate::paint::Paint;
+
+/// The surroundings of a command.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    /// The merged settings, still as text.
+    pub(crate) settings: Settings,
+    /// Whether to print one JSON object.
+    pub(crate) json: bool,
+    /// Colour on stdout.
+    pub(crate) out: Paint,
+    /// Colour on stderr.
+    pub(crate) err: Paint,
+    /// Progress bars; hidden unless stderr is a terminal.
+    pub(crate) bars: MultiProgress,
+    /// The time.
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl App {
+    /// Gathers what a command needs.
+    pub(crate) fn new(settings: Settings, environment: &Environment, json: bool) -> Self {
+        Self {
+            out: if json { Paint::plain() } else { Paint::for_stream(&io::stdout(), environment) },
+            err: Paint::for_stream(&io::stderr(), environment),
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+            clock: Arc::new(SystemClock),
+            settings,
+            json,
+        }
+    }
+
+    /// Writes a text to stderr, for people.
+    pub(crate) fn say(&self, text: &str) {
+        self.bars.suspend(|| {
+            // Nobody can be told that stderr is gone.
+            drop(io::stderr().lock().write_all(text.as_bytes()));
+        });
+    }
+
+    /// Writes a failure to stderr.
+    pub(crate) fn complain(&self, failure: &Failure) {
+        self.say(&failure.report(self.err));
+    }
+
+    /// Starts logging. A command that runs once and shows its own progress logs only what is wrong, unless the
+    /// operator chose otherwise or nobody is watching.
+    pub(crate) fn start_logs(&self, quiet: Quiet) -> Result<(), Problems> {
+        use std::io::IsTerminal as _;
+
+        let mut config = LogConfig::load(&self.settings)?;
+        if quiet == Quiet::OnTerminal && io::stderr().is_terminal() && !config.chosen {
+            "warn,slatedb=error".clone_into(&mut config.filter);
+        }
+        crate::telemetry::start(&config, &self.bars);
+        Ok(())
+    }
+}
+
+/// How much a command logs by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Quiet {
+    /// As the setting says.
+    Never,
+    /// Only warnings when a person watches.
+    OnTerminal,
+}

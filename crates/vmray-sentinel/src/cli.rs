@@ -1,0 +1,249 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use jiff::Timestamp;
+
+use crate::config::{LogFormat, duration};
+
+/// The verdicts of VMRay as threat intelligence in Microsoft Sentinel.
+#[derive(Debug, Parser)]
+#[command(name = "vmray-sentinel", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(after_help = "Try `vmray-sentinel demo`: it needs no account and no key.\n\
+    Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 stopped early, 4 done but quarantine holds records.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Configuration file (TOML); the environment wins over it
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<String>,
+    /// Override one setting, as in --set Tlp=green
+    #[arg(long = "set", global = true, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Where the state lies; short for --set StateUrl=...
+    #[arg(long, global = true, value_name = "URL|FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) state_url: Option<String>,
+    /// Print one JSON object on stdout
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What is logged to stderr, as in info or debug,slatedb=warn
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    /// How it is logged
+    #[arg(long, global = true, value_name = "FORMAT", value_enum)]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See it work: generated data, stand-ins for VMRay and Sentinel, no account needed
+    Demo(Demo),
+    /// Send the indicators of VMRay's verdicts to Sentinel, once or on the schedule
+    Feed(Feed),
+    /// Run the feed on its schedule and show a status page
+    Serve(Serve),
+    /// Turn VMRay reports from disk into a STIX bundle, offline
+    Convert(Convert),
+    /// Look at what Sentinel refused, send it again or drop it
+    #[command(subcommand)]
+    Quarantine(Quarantine),
+    /// What the feed has done and what is open
+    Status,
+    /// Check settings, keys, roles and state, and say how to mend what is wrong
+    Doctor,
+    /// Stand-ins for VMRay, Entra and Sentinel on this machine
+    Simulate(Simulate),
+    /// Show the effective settings or their schema
+    #[command(subcommand)]
+    Config(Config),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// See it work.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// End after one run instead of serving the status page
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Samples in the generated world
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) samples: u32,
+    /// Seed of the generated world
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// Where the status page listens
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+}
+
+/// The feed.
+#[derive(Debug, Args)]
+pub(crate) struct Feed {
+    /// Run once and end; without it the feed runs on its schedule until stopped
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Read from this time on instead of from the cursor, as in 2026-01-31 or 2026-01-31T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) since: Option<Timestamp>,
+    /// Read and compare, but send and store nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Stop cleanly after this long, as in 9m; the next run continues
+    #[arg(long, value_name = "DURATION", value_parser = budget)]
+    pub(crate) time_budget: Option<Duration>,
+}
+
+/// Feed and status page.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen; only this machine's own addresses
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+}
+
+/// Reports to STIX.
+#[derive(Debug, Args)]
+pub(crate) struct Convert {
+    /// summary_v2.json files and replies of /rest/sample/ID/iocs
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
+    /// When the values were seen, instead of the time in the report or of the file
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) seen: Option<Timestamp>,
+}
+
+/// What Sentinel refused.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Quarantine {
+    /// List refused indicators and samples that could not be read
+    List,
+    /// Show one record
+    Show {
+        /// Indicator id, as the list shows it
+        id: String,
+    },
+    /// Send records again in the next run
+    Replay(Selection),
+    /// Forget records in the next run
+    Drop(Selection),
+}
+
+/// Which records.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Selection {
+    /// Indicator ids, as the list shows them
+    pub(crate) ids: Vec<String>,
+    /// Every record
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// Stand-ins.
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Seed of the generated world
+    #[arg(long, default_value_t = 7)]
+    pub(crate) seed: u64,
+    /// Samples in the generated world
+    #[arg(long, default_value_t = 200)]
+    pub(crate) samples: u32,
+    /// Serve recorded reports instead: summary_v2.json files and /iocs replies in this folder
+    #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+    pub(crate) reports: Option<PathBuf>,
+    /// Faults, as JSON in this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) faults: Option<PathBuf>,
+}
+
+/// The settings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// Print every setting with its value and where the value comes from; secrets are masked
+    Show,
+    /// Print the JSON schema of the configuration file
+    Schema,
+    /// Print the reference page of the settings
+    #[command(hide = true)]
+    Reference,
+}
+
+impl Global {
+    /// The settings among the flags.
+    pub(crate) fn settings(&self) -> Vec<(String, String)> {
+        let log_format = self.log_format.and_then(|format| format.to_possible_value());
+        let named = [
+            ("StateUrl", self.state_url.clone()),
+            ("LogFilter", self.log.clone()),
+            ("LogFormat", log_format.map(|value| value.get_name().to_owned())),
+        ];
+        let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        self.set.iter().cloned().chain(named).collect()
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, as in Tlp=green".to_owned()),
+    }
+}
+
+fn budget(text: &str) -> Result<Duration, String> {
+    let budget = duration::parse(text).map_err(|error| format!("it {error}"))?;
+    if budget.is_zero() { Err("a run needs some time".to_owned()) } else { Ok(budget) }
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    let text = text.trim();
+    text.parse::<Timestamp>()
+        .or_else(|_| text.parse::<jiff::civil::DateTime>().and_then(|time| jiff::tz::TimeZone::UTC.to_timestamp(time)))
+        .map_err(|_| "expected a date or a UTC time, as in 2026-01-31 or 2026-01-31T08:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use rstest::rstest;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[rstest]
+    #[case("2026-01-31", "2026-01-31T00:00:00Z")]
+    #[case("2026-01-31T08:00:00", "2026-01-31T08:00:00Z")]
+    #[case("2026-01-31T08:00:00+02:00", "2026-01-31T06:00:00Z")]
+    fn reads_times(#[case] text: &str, #[case] shown: &str) {
+        assert_eq!(instant(text).unwrap().to_string(), shown);
+    }
+
+    #[test]
+    fn refuses_times_and_budgets_that_mean_nothing() {
+        assert!(instant("yesterday").is_err());
+        assert!(budget("0").is_err());
+        assert!(budget("9").unwrap_err().contains("no unit"));
+    }
+}

@@ -1,0 +1,24 @@
+//! `completions SHELL`.
+
+use anyhow::Context as _;
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::Cli;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+
+pub(crate) fn run(app: &App, shell: Shell) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "vmray-sentinel", &mut script);
+    let script = String::from_utf8(script).context("writing the completion script")?;
+    if app.json {
+        output::json(&json!({ "shell": shell.to_string(), "script": script }))?;
+    } else {
+        output::text(&script)?;
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,71 @@
+//! `config show` and `config schema`.
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::cli::Config;
+use crate::config::{self, Shown};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+use crate::paint::Paint;
+
+pub(crate) fn run(app: &App, which: &Config) -> Result<Exit, Failure> {
+    match which {
+        Config::Show => show(app)?,
+        Config::Schema => output::json(&config::schema())?,
+        Config::Reference if app.json => output::json(&json!({ "markdown": config::reference() }))?,
+        Config::Reference => output::text(&config::reference())?,
+    }
+    Ok(Exit::Done)
+}
+
+fn show(app: &App) -> Result<(), Failure> {
+    let shown = config::effective(&app.settings);
+    let problems = app.settings.problems();
+    if app.json {
+        output::json(&json!({ "settings": shown, "problems": problems.iter().collect::<Vec<_>>() }))?;
+    } else {
+        output::text(&table(&shown, app.out))?;
+    }
+    // The table still helps to find what is wrong.
+    if problems.is_empty() { Ok(()) } else { Err(problems.clone().into()) }
+}
+
+fn table(shown: &[Shown], paint: Paint) -> String {
+    use std::fmt::Write as _;
+
+    let name_width = shown.iter().map(|row| row.setting.len()).max().unwrap_or_default();
+    let value = |row: &Shown| row.value.clone().unwrap_or_else(|| "-".to_owned());
+    let value_width = shown.iter().map(|row| value(row).chars().count()).max().unwrap_or_default().min(44);
+    let mut text = String::new();
+    for row in shown {
+        let source = match &row.place {
+            Some(place) => format!("{} {place}", row.source),
+            None => row.source.to_owned(),
+        };
+        let chosen = matches!(row.source, "flag" | "environment" | "file");
+        let value = value(row);
+        let value = format!("{value:<value_width$}");
+        let value = if chosen { paint.strong(value) } else { paint.faint(value) };
+        writeln!(text, "{:<name_width$}  {value}  {}", row.setting, paint.faint(source)).unwrap_or_default();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Settings};
+
+    #[test]
+    fn the_table_is_aligned_and_masks_secrets() {
+        let environment = Environment::from([
+            ("VmrayBaseURL", "https://vmray.example"),
+            ("vmrayapikey", "hunter2"),
+            ("TLP", "green"),
+        ]);
+        let settings = Settings::load(&[], environment, None);
+        insta::assert_snapshot!(table(&config::effective(&settings), Paint::plain()));
+    }
+}

@@ -1,0 +1,54 @@
+//! `doctor`: is everything in place, and if not, what exactly is to be done?
+//!
+//! It changes nothing, neither here nor there: VMRay and Entra are only asked, the upload API gets a list without
+//! objects, and the state folder is looked at.
+
+mod local;
+mod remote;
+mod report;
+
+use std::sync::Arc;
+
+use outbound::Transport;
+
+use self::report::{Check, Report};
+use crate::app::App;
+use crate::config::{self, IndicatorConfig, Reader, SentinelConfig, VmrayConfig};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+
+pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
+    let report = Report::new(examine(app).await);
+    if app.json {
+        output::json(&report)?;
+    } else {
+        output::text(&report.text(app.out))?;
+    }
+    Ok(if report.failed() == 0 { Exit::Done } else { Exit::Failed })
+}
+
+async fn examine(app: &App) -> Vec<Check> {
+    let mut reader = Reader::new(&app.settings);
+    let vmray = VmrayConfig::read(&mut reader);
+    let sentinel = SentinelConfig::read(&mut reader);
+    let transport = config::transport(&mut reader);
+    let state = config::state_url(&mut reader);
+    IndicatorConfig::read(&mut reader);
+    config::initial_fetch(&mut reader);
+    config::schedule(&mut reader);
+
+    let mut checks = local::settings(&app.settings, &reader.into_problems(), sentinel.as_ref());
+    checks.push(match &state {
+        Some(url) => local::state(url, app.clock.now()).await,
+        None => Check::skipped("state", "StateUrl"),
+    });
+    let transport = transport.map(|transport| Arc::new(transport) as Arc<dyn Transport>);
+    let (vmray, sentinel) = tokio::join!(
+        remote::vmray(vmray.as_ref(), transport.as_ref(), &app.clock),
+        remote::sentinel(sentinel.as_ref(), transport.as_ref(), &app.clock),
+    );
+    checks.extend(vmray);
+    checks.extend(sentinel);
+    checks
+}

@@ -1,0 +1,61 @@
+//! One module a command.
+
+mod completions;
+mod config;
+mod convert;
+mod doctor;
+mod simulate;
+
+use crate::app::{App, Quiet};
+use crate::cli::{Cli, Command};
+use crate::config::{Environment, Settings};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output;
+
+/// Runs the command and returns how the process ends. Prints the failure, if there is one.
+pub(crate) fn start(cli: Cli, environment: &Environment) -> Exit {
+    let settings = Settings::load(&cli.global.settings(), environment.clone(), cli.global.config.as_deref());
+    let app = App::new(settings, environment, cli.global.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            report(&app, &Failure::from(anyhow::Error::new(error).context("starting the runtime")));
+            return Exit::Failed;
+        }
+    };
+    let failure = match runtime.block_on(run(&app, cli.command)) {
+        Ok(exit) => return exit,
+        Err(failure) => failure,
+    };
+    report(&app, &failure);
+    failure.exit
+}
+
+fn report(app: &App, failure: &Failure) {
+    app.complain(failure);
+    if app.json {
+        // Standard output may be what failed; the exit code says so either way.
+        drop(output::json(&failure.json()));
+    }
+}
+
+async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
+    app.start_logs(quiet(&command))?;
+    match command {
+        Command::Config(which) => config::run(app, &which),
+        Command::Completions { shell } => completions::run(app, shell),
+        Command::Convert(args) => convert::run(app, &args),
+        Command::Simulate(args) => simulate::run(app, &args).await,
+        Command::Doctor => doctor::run(app).await,
+        _ => Ok(Exit::Done),
+    }
+}
+
+fn quiet(command: &Command) -> Quiet {
+    match command {
+        Command::Serve(_) => Quiet::Never,
+        Command::Feed(feed) if !feed.once => Quiet::Never,
+        _ => Quiet::OnTerminal,
+    }
+}

@@ -1,0 +1,161 @@
+//! `simulate`: the stand-ins on sockets, until told to stop.
+
+mod control;
+mod fault_file;
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::SignedDuration;
+use outbound::Clock;
+use serde_json::{Map, json};
+use simulators::{Listening, ReportWorld, Stack, StackOptions, World, WorldOptions, listen};
+
+use self::control::Control;
+use crate::app::App;
+use crate::cli::Simulate;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::{output, signals};
+
+/// The time that a generated world covers; well within what the feed reads first.
+const WORLD_COVERS: SignedDuration = SignedDuration::from_hours(24 * 20);
+
+pub(crate) async fn run(app: &App, args: &Simulate) -> Result<Exit, Failure> {
+    if !args.listen.ip().is_loopback() {
+        return Err(Failure::usage(anyhow::anyhow!(
+            "--listen {} is not an address of this machine alone",
+            args.listen
+        ))
+        .with_hint("the stand-ins accept a key that everybody can read here; use 127.0.0.1"));
+    }
+    let faults = args.faults.as_deref().map(fault_file::read).transpose().map_err(Failure::usage)?.unwrap_or_default();
+    let world = match &args.reports {
+        Some(folder) => reports(app, folder)?,
+        None => world(args.seed, args.samples, app.clock.as_ref()),
+    };
+    let stack =
+        Stack::new(world, StackOptions { seed: args.seed, faults, ..StackOptions::default() }, app.clock.clone());
+    let served = Served::start(&stack, args.listen).await?;
+    if app.json {
+        let environment: Map<_, _> =
+            served.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+        output::json(
+            &json!({ "environment": environment, "objects": served.objects_url(), "stats": served.stats_url() }),
+        )?;
+    } else {
+        output::text(&served.exports())?;
+    }
+    signals::stop_token().cancelled().await;
+    served.stop().await;
+    Ok(Exit::Done)
+}
+
+/// A world of recorded reports.
+fn reports(app: &App, folder: &Path) -> Result<World, Failure> {
+    let read = ReportWorld::read(folder, app.clock.now()).map_err(|error| Failure::usage(error.into()))?;
+    for (file, reason) in &read.unreadable {
+        app.say(&format!("skipped {}: {reason}\n", file.display()));
+    }
+    if read.world.samples().next().is_none() {
+        return Err(Failure::usage(anyhow::anyhow!("{} holds no report", folder.display())).with_hint(
+            "put summary_v2.json files or replies of /rest/sample/ID/iocs there; their names end in .json",
+        ));
+    }
+    Ok(read.world)
+}
+
+/// A generated world whose last submission has just finished.
+pub(crate) fn world(seed: u64, samples: u32, clock: &dyn Clock) -> World {
+    let end = clock.now();
+    let start = end.checked_sub(WORLD_COVERS).unwrap_or(end);
+    World::generate(&WorldOptions {
+        seed,
+        samples: usize::try_from(samples).unwrap_or(usize::MAX),
+        start,
+        end,
+        ..WorldOptions::default()
+    })
+}
+
+/// The stand-ins on sockets, with a look inside.
+#[derive(Debug)]
+pub(crate) struct Served {
+    sockets: Vec<Listening>,
+    upload: String,
+    /// What points a feed at them.
+    pub(crate) settings: Vec<(&'static str, String)>,
+}
+
+impl Served {
+    /// Listens: VMRay on the given port and the others on the two after it, or each on a free one.
+    pub(crate) async fn start(stack: &Stack, address: SocketAddr) -> anyhow::Result<Self> {
+        let at = |by: u16| {
+            let port = if address.port() == 0 { 0 } else { address.port().saturating_add(by) };
+            SocketAddr::new(address.ip(), port)
+        };
+        let context = "starting the stand-ins";
+        let vmray = listen(stack.vmray.clone(), at(0)).await.context(context)?;
+        let entra = listen(stack.entra.clone(), at(1)).await.context(context)?;
+        let upload = listen(Arc::new(Control::new(stack)), at(2)).await.context(context)?;
+        let url_of = |name: &str| match name {
+            "VmrayBaseURL" => Some(vmray.base_url()),
+            "AZURE_AUTHORITY_HOST" => Some(entra.base_url()),
+            "SentinelTiEndpoint" => Some(upload.base_url()),
+            _ => None,
+        };
+        let settings =
+            stack.settings().into_iter().map(|(name, value)| (name, url_of(name).unwrap_or(value))).collect();
+        Ok(Self { upload: upload.base_url(), sockets: vec![vmray, entra, upload], settings })
+    }
+
+    /// Where the uploaded objects can be read.
+    pub(crate) fn objects_url(&self) -> String {
+        format!("{}{}", self.upload, control::OBJECTS)
+    }
+
+    fn stats_url(&self) -> String {
+        format!("{}{}", self.upload, control::STATS)
+    }
+
+    /// Ends all connections.
+    pub(crate) async fn stop(self) {
+        futures::future::join_all(self.sockets.into_iter().map(Listening::stop)).await;
+    }
+
+    /// Lines that a shell can read.
+    fn exports(&self) -> String {
+        let mut text =
+            String::from("# Stand-ins for VMRay, Entra and Sentinel; Ctrl-C ends them. In another terminal:\n");
+        for (name, value) in &self.settings {
+            writeln!(text, "export {name}={}", quoted(value)).unwrap_or_default();
+        }
+        writeln!(text, "# then: vmray-sentinel feed --once\n# what was uploaded: {}", self.objects_url())
+            .unwrap_or_default();
+        text
+    }
+}
+
+/// A value as a shell takes it literally.
+fn quoted(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@~+".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_quoted_for_a_shell_only_where_needed() {
+        assert_eq!(quoted("http://127.0.0.1:80/a-b_c.d~"), "http://127.0.0.1:80/a-b_c.d~");
+        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(quoted(""), "''");
+    }
+}

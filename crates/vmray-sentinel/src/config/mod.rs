@@ -1,0 +1,30 @@
+//! Configuration: flags over environment over file over default, read into types, all problems at once.
+//!
+//! The way of a value: [`Environment`] and [`file`] hold text, [`Settings`] merges it and remembers where it
+//! comes from, [`Reader`] parses it into the structs of [`parts`]. What is wrong is collected in [`Problems`] and
+//! reported whole; nothing is started with a setting that could not be read. No other module reads the
+//! environment or a configuration file.
+
+mod allow_list;
+pub(crate) mod duration;
+mod environment;
+mod file;
+mod logs;
+mod parts;
+mod problem;
+mod reader;
+mod schedule;
+mod settings;
+mod show;
+mod source;
+mod state;
+
+pub(crate) use environment::Environment;
+pub(crate) use logs::{LogConfig, LogFormat};
+pub(crate) use parts::{IndicatorConfig, SentinelConfig, VmrayConfig, initial_fetch, schedule, transport};
+pub(crate) use problem::Problems;
+pub(crate) use reader::Reader;
+pub(crate) use schedule::Schedule;
+pub(crate) use show::{Shown, effective, reference, schema};
+pub(crate) use source::Settings;
+pub(crate) use state::{ROUTE, load_state_url, state_url};

@@ -1,0 +1,90 @@
+//! When the feed runs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use croner::Cron;
+use jiff::Timestamp;
+
+/// A cron expression in UTC: five fields, or six with seconds first.
+#[derive(Debug, Clone)]
+pub(crate) struct Schedule {
+    text: String,
+    cron: Cron,
+}
+
+/// Why a text is no schedule; continues the setting's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ScheduleError {
+    #[error("is `{0}`; cron has five fields (minute hour day month weekday), or six with seconds first")]
+    Fields(String),
+    #[error("is not a cron expression: {0}")]
+    Unreadable(String),
+    #[error("never comes")]
+    Never,
+}
+
+impl Schedule {
+    /// Returns the first time after `after`.
+    pub(crate) fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
+        let after = DateTime::<Utc>::from_timestamp(after.as_second(), 0)?;
+        let next = self.cron.find_next_occurrence(&after, false).ok()?;
+        Timestamp::from_second(next.timestamp()).ok()
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let fields = text.split_whitespace().count();
+        // croner also takes nicknames and a year; Azure Functions does not, and the setting is shared.
+        if !(5..=6).contains(&fields) {
+            return Err(ScheduleError::Fields(text.to_owned()));
+        }
+        let cron = Cron::from_str(text).map_err(|error| ScheduleError::Unreadable(error.to_string()))?;
+        let schedule = Self { text: text.to_owned(), cron };
+        match schedule.next_after(Timestamp::UNIX_EPOCH) {
+            Some(_) => Ok(schedule),
+            None => Err(ScheduleError::Never),
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("*/10 * * * *", "2026-01-01T00:10:00Z")]
+    #[case("0 */10 * * * *", "2026-01-01T00:10:00Z")]
+    #[case("*/15 * * * * *", "2026-01-01T00:00:15Z")]
+    #[case("0 6 * * *", "2026-01-01T06:00:00Z")]
+    #[case("0 0 * * MON", "2026-01-05T00:00:00Z")]
+    fn finds_the_next_time(#[case] text: &str, #[case] next: &str) {
+        let schedule: Schedule = text.parse().unwrap();
+        let after: Timestamp = "2026-01-01T00:00:00.5Z".parse().unwrap();
+        assert_eq!(schedule.next_after(after), Some(next.parse().unwrap()));
+    }
+
+    #[rstest]
+    #[case("* * *", "is `* * *`; cron has five")]
+    #[case("every 6 hours", "cron has five fields")]
+    #[case("@hourly", "cron has five fields")]
+    #[case("99 * * * *", "is not a cron expression")]
+    #[case("0 0 30 2 *", "never comes")]
+    fn refuses(#[case] text: &str, #[case] reason: &str) {
+        let error = text.parse::<Schedule>().unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}

@@ -1,0 +1,46 @@
+//! The clients, made from the settings.
+
+use std::sync::Arc;
+
+use outbound::{Clock, Exchange, Pacer, RetryPolicy, Transport};
+use sentinel::{Tokens, UploadClient};
+
+use crate::config::{SentinelConfig, VmrayConfig};
+
+/// What we call ourselves.
+pub(crate) const USER_AGENT: &str = concat!("vmray-sentinel/", env!("CARGO_PKG_VERSION"));
+
+/// What Sentinel shows as the source of an indicator, the same as the original product's.
+pub(crate) const SOURCE_SYSTEM: &str = "VMRayThreatIntelligence";
+
+/// Returns a client of VMRay.
+pub(crate) fn vmray(
+    config: &VmrayConfig,
+    transport: &Arc<dyn Transport>,
+    policy: RetryPolicy,
+    clock: &Arc<dyn Clock>,
+) -> vmray::Client {
+    let exchange = Exchange::new(Arc::clone(transport), policy);
+    vmray::Client::new(exchange, config.base.clone(), config.key.clone(), USER_AGENT, Arc::clone(clock))
+}
+
+/// Returns the cache of tokens for Sentinel.
+pub(crate) fn tokens(config: &SentinelConfig, transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Arc<Tokens> {
+    let transport = Arc::clone(transport);
+    Arc::new(Tokens::new(transport, Arc::clone(clock), &config.cloud, config.identity.clone()))
+}
+
+/// Returns a client of the upload API that keeps the configured pace.
+pub(crate) fn upload(
+    config: &SentinelConfig,
+    transport: &Arc<dyn Transport>,
+    policy: RetryPolicy,
+    tokens: Arc<Tokens>,
+    clock: &Arc<dyn Clock>,
+) -> UploadClient {
+    let pacer = Pacer::per_minute(config.uploads_per_minute);
+    let exchange = Exchange::new(Arc::clone(transport), policy).with_pacer(pacer);
+    let clock = Arc::clone(clock);
+    UploadClient::new(exchange, &config.cloud, config.workspace, tokens, clock, SOURCE_SYSTEM)
+        .with_user_agent(USER_AGENT)
+}

@@ -1,0 +1,68 @@
+//! SIGTERM and Ctrl-C as a token: the first asks to stop cleanly, the second ends the process.
+//!
+//! Ending at once is safe at any instant (the ledger's promise); it only costs that the last uploads are sent again.
+
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Exit code of a process that Ctrl-C ended, as shells count it.
+const INTERRUPTED: i32 = 130;
+
+/// Returns a token that is cancelled by the first signal. Call once, inside the runtime.
+pub(crate) fn stop_token() -> CancellationToken {
+    let token = CancellationToken::new();
+    let signalled = token.clone();
+    // Lives as long as the process and holds nothing; there is nobody to wait for it.
+    tokio::spawn(async move {
+        let mut signals = match Signals::listen() {
+            Ok(signals) => signals,
+            Err(error) => {
+                warn!(%error, "signals cannot be caught; the process ends at once when told to");
+                return;
+            }
+        };
+        signals.next().await;
+        info!("stopping; a second signal ends at once");
+        signalled.cancel();
+        signals.next().await;
+        std::process::exit(INTERRUPTED);
+    });
+    token
+}
+
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
