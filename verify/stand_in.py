@@ -27,6 +27,11 @@ NEEDED = {
 SECONDS = 300
 
 
+def recorded_reports():
+    """Recorded reports of real servers that hold IOCs; none where the fixtures are not beside the checkout."""
+    return sorted([*FIXTURES.glob("summary_v2__*.json"), *FIXTURES.glob("sample_iocs__*.json")])
+
+
 def clean_environment():
     """The environment without any setting of ours, so that a developer's own account is never asked."""
     ours = re.compile(r"^(vmray|azure|sentinel|stateurl|polling)", re.IGNORECASE)

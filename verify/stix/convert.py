@@ -22,17 +22,12 @@ ALL = {
 EXPECTED = json.loads((OWN / "expected_patterns.json").read_text())
 
 
-def recorded():
-    """The recorded reports that hold IOCs: summaries of the second version and replies of `/iocs`."""
-    if not stand_in.FIXTURES.is_dir():
-        print("SKIPPED: convert on recorded reports: no ../shared/fixtures/vmray beside the checkout")
-        return []
-    return sorted([*stand_in.FIXTURES.glob("summary_v2__*.json"), *stand_in.FIXTURES.glob("sample_iocs__*.json")])
-
-
 def main():
     problems = []
-    reports = recorded() + sorted(OWN.glob("*.report.json"))
+    recorded = stand_in.recorded_reports()
+    if not recorded:
+        print("SKIPPED: convert on recorded reports: no ../shared/fixtures/vmray beside the checkout")
+    reports = recorded + sorted(OWN.glob("*.report.json"))
     for report in reports:
         bundle = json.loads(stand_in.run("convert", report, environment=ALL))
         found = oasis.problems(bundle)
