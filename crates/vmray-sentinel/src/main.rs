@@ -11,10 +11,14 @@ mod config;
 mod connect;
 mod exit;
 mod failure;
+mod live;
 mod output;
+mod pages;
 mod paint;
 mod signals;
+mod state;
 mod telemetry;
+mod view;
 mod words;
 
 use std::process::ExitCode;

@@ -1,5 +1,7 @@
 //! Numbers and times as people read them.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 /// `12,345`.
@@ -54,6 +56,26 @@ pub(crate) fn ago(now: Timestamp, then: Timestamp) -> String {
 /// `2026-01-31 08:00:00 UTC`.
 pub(crate) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// `1,200 accepted, 3 refused`: what is not zero.
+pub(crate) fn counts(counts: &BTreeMap<String, u64>) -> String {
+    let shown: Vec<_> = counts
+        .iter()
+        .filter(|(_, amount)| **amount > 0)
+        .map(|(name, amount)| format!("{} {}", number(*amount), name.replace('_', " ")))
+        .collect();
+    if shown.is_empty() { "nothing new".to_owned() } else { shown.join(", ") }
+}
+
+/// How a run ended, from the ledger's word for it.
+pub(crate) fn outcome(word: &str) -> &str {
+    match word {
+        "done" => "done",
+        "stopped_early" => "stopped early, the next run continues",
+        "failed" => "failed, the next run continues",
+        other => other,
+    }
 }
 
 /// Breaks a text into lines of at most `width` characters where there are blanks.

@@ -4,7 +4,9 @@ mod completions;
 mod config;
 mod convert;
 mod doctor;
+mod quarantine;
 mod simulate;
+mod status;
 
 use crate::app::{App, Quiet};
 use crate::cli::{Cli, Command};
@@ -47,6 +49,8 @@ async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Completions { shell } => completions::run(app, shell),
         Command::Convert(args) => convert::run(app, &args),
         Command::Simulate(args) => simulate::run(app, &args).await,
+        Command::Quarantine(which) => quarantine::run(app, &which).await,
+        Command::Status => status::run(app).await,
         Command::Doctor => doctor::run(app).await,
         _ => Ok(Exit::Done),
     }

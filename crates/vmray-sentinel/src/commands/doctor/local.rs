@@ -9,7 +9,7 @@ use ledger::{Reader, StateUrl, Storage};
 
 use super::report::Check;
 use crate::config::{Problems, ROUTE, SentinelConfig, Settings};
-use crate::words;
+use crate::{state as state_words, words};
 
 /// Settings: one failure for each problem.
 pub(super) fn settings(settings: &Settings, problems: &Problems, sentinel: Option<&SentinelConfig>) -> Vec<Check> {
@@ -45,21 +45,7 @@ pub(super) async fn state(url: &StateUrl, now: Timestamp) -> Check {
     }
     match describe(url, now).await {
         Ok(detail) => Check::good("state", detail),
-        Err(error) => {
-            let step = match error {
-                ledger::Error::NewerFormat { .. } => {
-                    "install that version of vmray-sentinel, or set StateUrl to an empty folder"
-                }
-                ledger::Error::Unusable { .. } => {
-                    "give the folder to the user that runs the feed, or set StateUrl to another"
-                }
-                _ => {
-                    "keep a copy of the folder; with an empty StateUrl the feed reads VmrayInitialFetchDate days again, \
-                      which loses nothing in Sentinel"
-                }
-            };
-            Check::failed("state", error.to_string()).step(step)
-        }
+        Err(error) => Check::failed("state", error.to_string()).step(state_words::hint(&error)),
     }
 }
 

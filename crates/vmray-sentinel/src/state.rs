@@ -1,0 +1,56 @@
+//! The state as commands open it, and what an operator does when it cannot be opened.
+
+use anyhow::Context as _;
+use ledger::{Error, StateUrl, Storage};
+
+use crate::app::App;
+use crate::config;
+use crate::failure::Failure;
+
+/// Opens the state for looking.
+pub(crate) fn existing(app: &App) -> Result<(StateUrl, Storage), Failure> {
+    let url = config::load_state_url(&app.settings)?;
+    let storage = Storage::existing(&url).map_err(|error| failed(&url, error))?;
+    Ok((url, storage))
+}
+
+/// A failure of the state, with what to do.
+pub(crate) fn failed(url: &StateUrl, error: Error) -> Failure {
+    let hint = hint(&error);
+    Failure::from(anyhow::Error::new(error).context(format!("opening the state in {url}"))).with_hint(hint)
+}
+
+/// What an operator does about it.
+pub(crate) fn hint(error: &Error) -> &'static str {
+    match error {
+        Error::Busy { .. } => "wait for the other run, or stop it; nothing needs to be removed by hand",
+        Error::Fenced => "one feed for one StateUrl: stop one of the two",
+        Error::NewerFormat { .. } => "use that version of vmray-sentinel, or set StateUrl to an empty folder",
+        Error::WrongBinding { .. } => "set StateUrl to another folder for another pair of VMRay and workspace",
+        Error::Unusable { .. } => {
+            "give the folder to the user that runs this, or set StateUrl to a folder of that user"
+        }
+        Error::Full => "make room on that disk; the next run continues where this one stopped",
+        Error::Damaged { .. } => {
+            "keep a copy of the folder; with an empty StateUrl the feed reads VmrayInitialFetchDate days again, which \
+             loses nothing in Sentinel"
+        }
+        Error::Storage(_) => "run `vmray-sentinel doctor`",
+    }
+}
+
+/// Adds what was being done.
+pub(crate) trait DoingWithState<T> {
+    /// `doing` names what was being done.
+    fn doing(self, doing: &'static str) -> Result<T, Failure>;
+}
+
+impl<T> DoingWithState<T> for Result<T, Error> {
+    fn doing(self, doing: &'static str) -> Result<T, Failure> {
+        let hint = self.as_ref().err().map(hint);
+        self.context(doing).map_err(|error| match hint {
+            Some(hint) => Failure::from(error).with_hint(hint),
+            None => Failure::from(error),
+        })
+    }
+}

@@ -1,0 +1,101 @@
+//! What the ledger holds, for people: `status`, `quarantine` and the status page show the same.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use ledger::{Command, Commands, OpenSample, QuarantineRecord, Reader, RunRecord, Storage};
+use serde::Serialize;
+
+use crate::config::ROUTE;
+
+/// Runs that are shown.
+const RUNS: usize = 10;
+
+/// What is known of the route.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct View {
+    /// The VMRay server that is read.
+    pub(crate) vmray: Option<String>,
+    /// The workspace that is written.
+    pub(crate) workspace: Option<String>,
+    /// Up to when VMRay has been read.
+    pub(crate) read_until: Option<Timestamp>,
+    /// Indicators that are known.
+    pub(crate) indicators: usize,
+    /// Indicators that are staged and not yet accepted.
+    pub(crate) outbox: usize,
+    /// What Sentinel refused.
+    pub(crate) quarantine: Vec<Refused>,
+    /// Samples that could not be read yet.
+    pub(crate) open_samples: Vec<OpenSample>,
+    /// Past runs, newest first.
+    pub(crate) runs: Vec<RunRecord>,
+}
+
+/// A record in quarantine.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Refused {
+    /// Id of the indicator.
+    pub(crate) id: String,
+    /// Kind of value.
+    pub(crate) kind: String,
+    /// The value.
+    pub(crate) value: String,
+    /// What we make of the refusal.
+    pub(crate) reason: String,
+    /// The server's words.
+    pub(crate) server: Vec<String>,
+    /// When it was first refused.
+    pub(crate) first_attempt: Timestamp,
+    /// When it was last refused.
+    pub(crate) last_attempt: Timestamp,
+    /// How often.
+    pub(crate) attempts: u64,
+    /// `replay` or `drop`, when that waits for the next run.
+    pub(crate) next_run: Option<&'static str>,
+}
+
+impl View {
+    /// Reads it all. A ledger that does not exist reads as empty.
+    pub(crate) async fn read(storage: &Storage) -> Result<Self, ledger::Error> {
+        let reader = Reader::open(storage, ROUTE).await?;
+        let records = reader.records();
+        let binding = records.binding().await?;
+        Ok(Self {
+            vmray: binding.as_ref().map(|binding| binding.vmray.clone()),
+            workspace: binding.map(|binding| binding.workspace),
+            read_until: records.cursor().await?.map(|cursor| cursor.until),
+            indicators: records.count_indicators().await?,
+            outbox: records.outbox_ids().await?.len(),
+            quarantine: quarantine(storage, records).await?,
+            open_samples: records.open_samples().await?,
+            runs: records.newest_runs(RUNS).await?,
+        })
+    }
+
+    /// Returns the newest run.
+    pub(crate) fn last_run(&self) -> Option<&RunRecord> {
+        self.runs.first()
+    }
+}
+
+/// Returns what is in quarantine, with what waits to be done about it.
+pub(crate) async fn quarantine(storage: &Storage, records: &ledger::Records) -> Result<Vec<Refused>, ledger::Error> {
+    let mut asked = BTreeMap::new();
+    for waiting in Commands::of(storage, ROUTE).waiting().await? {
+        let (ids, what) = match waiting.command {
+            Command::ReplayQuarantine { ids } => (ids, "replay"),
+            Command::DropQuarantine { ids } => (ids, "drop"),
+        };
+        asked.extend(ids.into_iter().map(|id| (id, what)));
+    }
+    let records = records.quarantine().await?;
+    Ok(records.into_iter().map(|(id, record)| Refused::new(asked.get(&id).copied(), id, record)).collect())
+}
+
+impl Refused {
+    fn new(next_run: Option<&'static str>, id: String, record: QuarantineRecord) -> Self {
+        let QuarantineRecord { kind, value, reason, server, first_attempt, last_attempt, attempts, .. } = record;
+        Self { id, kind, value, reason, server, first_attempt, last_attempt, attempts, next_run }
+    }
+}
