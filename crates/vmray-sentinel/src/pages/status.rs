@@ -139,8 +139,11 @@ fn progress(bar: &Bar) -> Progress {
 
 fn cards(view: &View, now: Timestamp) -> Vec<Card> {
     let number = |value: usize, label| Card { tone: "plain", value: words::number(value), label };
-    let held =
-        |value: usize, label| Card { tone: if value > 0 { "warn" } else { "plain" }, value: words::number(value), label };
+    let held = |value: usize, label| Card {
+        tone: if value > 0 { "warn" } else { "plain" },
+        value: words::number(value),
+        label,
+    };
     let read = view.read_until.map_or_else(|| "not yet".to_owned(), |until| words::ago(now, until));
     vec![
         number(view.indicators, "indicators known"),

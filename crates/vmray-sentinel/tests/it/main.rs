@@ -1,3 +1,16 @@
 //! Black-box tests of the binary and of the shape of the workspace.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    missing_docs,
+    reason = "a test that cannot go on has failed, in functions of its own too"
+)]
+
 mod architecture;
+mod binary;
+mod commands;
+mod convert;
+mod doctor;
+mod simulate;

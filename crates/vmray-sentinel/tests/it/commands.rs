@@ -1,0 +1,122 @@
+//! Help, completions, settings: what needs nothing but the binary.
+
+use std::fs;
+
+use rstest::rstest;
+use serde_json::Value;
+
+use crate::binary::Setup;
+
+#[rstest]
+#[case::whole(&[])]
+#[case::demo(&["demo"])]
+#[case::feed(&["feed"])]
+#[case::serve(&["serve"])]
+#[case::convert(&["convert"])]
+#[case::quarantine(&["quarantine"])]
+#[case::simulate(&["simulate"])]
+#[case::config(&["config"])]
+fn help_is_as_the_book_describes(#[case] command: &[&str]) {
+    let done = Setup::new().run(&[command, &["--help"]].concat()).code(0);
+    insta::assert_snapshot!(format!("help_{}", command.join("_")), done.stdout);
+}
+
+#[test]
+fn without_a_command_the_help_is_shown_and_nothing_started() {
+    let done = Setup::new().run(&[]).code(2);
+    assert!(done.stderr.contains("Usage:"), "{}", done.stderr);
+}
+
+#[test]
+fn a_wrong_flag_is_named() {
+    let done = Setup::new().run(&["feed", "--onec"]).code(2);
+    assert!(done.stderr.contains("--onec") && done.stderr.contains("--once"), "{}", done.stderr);
+    assert_eq!(done.stdout, "");
+}
+
+#[rstest]
+#[case("bash")]
+#[case("zsh")]
+#[case("fish")]
+fn completions_are_printed(#[case] shell: &str) {
+    let done = Setup::new().run(&["completions", shell]).code(0);
+    assert!(done.stdout.contains("quarantine"));
+    assert!(Setup::new().run(&["completions", shell, "--json"]).code(0).json()["script"].is_string());
+}
+
+#[rstest]
+#[case::feed(&["feed", "--once"])]
+#[case::serve(&["serve"])]
+fn missing_settings_are_all_named_with_an_example(#[case] command: &[&str]) {
+    let done = Setup::new().run(command).code(2);
+    for name in ["VmrayBaseURL", "VmrayAPIKey", "AzureWorkspaceID"] {
+        assert!(done.stderr.contains(&format!("{name} is missing")), "{}", done.stderr);
+        assert!(done.stderr.contains(&format!("example: {name}=")), "{}", done.stderr);
+    }
+    assert_eq!(done.stdout, "");
+}
+
+#[test]
+fn a_failure_is_one_object_with_json() {
+    let done = Setup::new().run(&["feed", "--once", "--json"]).code(2);
+    let failure = done.json();
+    assert_eq!(failure["outcome"], "failed");
+    assert_eq!(failure["exit_code"], 2);
+    assert!(failure["error"].as_str().unwrap().contains("VmrayBaseURL"), "{failure}");
+}
+
+#[test]
+fn settings_come_from_file_environment_and_flags_in_this_order() {
+    let setup = Setup::new().with("tlp", "green").with("POLLING", "5 * * * *");
+    fs::write(setup.home().join("c.toml"), "Tlp = 'red'\nPolling = '0 * * * *'\nUploadsInFlight = 3\n").unwrap();
+    let done = setup.run(&["config", "show", "--config", "c.toml", "--set", "Polling=7 * * * *", "--json"]).code(0);
+    let shown = done.json();
+    let of = |name: &str| {
+        let all = shown["settings"].as_array().unwrap();
+        let row = all.iter().find(|row| row["setting"] == name).unwrap();
+        (row["value"].clone(), row["source"].clone())
+    };
+    assert_eq!(of("Tlp"), ("green".into(), "environment".into()));
+    assert_eq!(of("Polling"), ("7 * * * *".into(), "flag".into()));
+    assert_eq!(of("UploadsInFlight"), ("3".into(), "file".into()));
+    assert_eq!(of("VmrayAPIKey"), (Value::Null, "not set".into()));
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let setup = Setup::new()
+        .with("VmrayAPIKey", "hunter2-key")
+        .with("AzureClientSecret", "hunter2-secret")
+        .with("HttpsProxy", "http://me:hunter2@proxy.example:3128");
+    for arguments in [&["config", "show"][..], &["config", "show", "--json"], &["doctor"], &["feed", "--once"]] {
+        let done = setup.run(arguments);
+        assert!(!done.stdout.contains("hunter2") && !done.stderr.contains("hunter2"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_unknown_key_in_the_file_is_an_error_with_a_suggestion() {
+    let setup = Setup::new();
+    fs::write(setup.home().join("c.toml"), "VmrayBaseUrl = 'https://vmray.example'\n").unwrap();
+    let done = setup.run(&["config", "show", "--config", "c.toml"]).code(2);
+    assert!(done.stderr.contains("did you mean VmrayBaseURL?"), "{}", done.stderr);
+}
+
+#[test]
+fn the_schema_is_a_schema() {
+    let schema = Setup::new().run(&["config", "schema"]).code(0).json();
+    assert_eq!(schema["additionalProperties"], false);
+    assert_eq!(schema["properties"]["VmrayAPIKey"]["writeOnly"], true);
+}
+
+#[test]
+fn an_empty_state_has_nothing_to_tell_and_is_not_made() {
+    let setup = Setup::new();
+    let status = setup.run(&["status"]).code(0);
+    assert!(status.stdout.contains("none yet"), "{}", status.stdout);
+    assert_eq!(setup.run(&["quarantine", "list"]).code(0).stdout, "Nothing is held back.\n");
+    assert_eq!(setup.run(&["quarantine", "replay", "--all"]).code(0).stdout, "Quarantine is empty; nothing to do.\n");
+    let unknown = setup.run(&["quarantine", "show", "indicator--x"]).code(1);
+    assert!(unknown.stderr.contains("is not in quarantine"), "{}", unknown.stderr);
+    assert_eq!(fs::read_dir(setup.home()).unwrap().count(), 0);
+}
