@@ -8,19 +8,20 @@ use tracing::{info, warn};
 /// Exit code of a process that Ctrl-C ended, as shells count it.
 const INTERRUPTED: i32 = 130;
 
-/// Returns a token that is cancelled by the first signal. Call once, inside the runtime.
+/// Returns a token that is cancelled by the first signal; from now on none ends the process at once. Call once, inside
+/// the runtime, before anybody is told that the process is there.
 pub(crate) fn stop_token() -> CancellationToken {
     let token = CancellationToken::new();
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            warn!(%error, "signals cannot be caught; the process ends at once when told to");
+            return token;
+        }
+    };
     let signalled = token.clone();
     // Lives as long as the process and holds nothing; there is nobody to wait for it.
     tokio::spawn(async move {
-        let mut signals = match Signals::listen() {
-            Ok(signals) => signals,
-            Err(error) => {
-                warn!(%error, "signals cannot be caught; the process ends at once when told to");
-                return;
-            }
-        };
         signals.next().await;
         info!("stopping; a second signal ends at once");
         signalled.cancel();

@@ -52,7 +52,9 @@ async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Quarantine(which) => quarantine::run(app, &which).await,
         Command::Status => status::run(app).await,
         Command::Doctor => doctor::run(app).await,
-        _ => Ok(Exit::Done),
+        Command::Feed(_) | Command::Serve(_) | Command::Demo(_) => {
+            Err(anyhow::anyhow!("this build has no feed yet").into())
+        }
     }
 }
 

@@ -32,6 +32,7 @@ pub(crate) async fn run(app: &App, args: &Simulate) -> Result<Exit, Failure> {
         ))
         .with_hint("the stand-ins accept a key that everybody can read here; use 127.0.0.1"));
     }
+    let stop = signals::stop_token();
     let faults = args.faults.as_deref().map(fault_file::read).transpose().map_err(Failure::usage)?.unwrap_or_default();
     let world = match &args.reports {
         Some(folder) => reports(app, folder)?,
@@ -49,7 +50,7 @@ pub(crate) async fn run(app: &App, args: &Simulate) -> Result<Exit, Failure> {
     } else {
         output::text(&served.exports())?;
     }
-    signals::stop_token().cancelled().await;
+    stop.cancelled().await;
     served.stop().await;
     Ok(Exit::Done)
 }
