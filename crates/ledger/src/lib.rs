@@ -1,1 +1,28 @@
-//! What we know, durable: cursor, samples, indicators, outbox, quarantine, receipts, runs, commands.
+#![doc = include_str!("../README.md")]
+
+mod batch;
+mod command;
+mod error;
+mod key;
+mod overlay;
+mod reader;
+mod record;
+mod records;
+mod state_url;
+mod storage;
+mod upkeep;
+mod writer;
+
+pub use batch::Batch;
+pub use command::{Command, Commands, PendingCommand};
+pub use error::Error;
+pub use reader::Reader;
+pub use record::{
+    Binding, Cursor, IndicatorRecord, IndicatorState, OpenSample, OutboxRecord, QuarantineRecord, ReceiptRecord,
+    RunRecord, SampleRecord, SubmissionRecord,
+};
+pub use records::Records;
+pub use state_url::{StateUrl, StateUrlError};
+pub use storage::Storage;
+pub use upkeep::Upkeep;
+pub use writer::Ledger;

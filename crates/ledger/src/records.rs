@@ -1,0 +1,190 @@
+//! Reading what is known, the same for the writer and for readers.
+
+use std::ops::Bound;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use slatedb::config::ScanOptions;
+use slatedb::{Db, DbIterator, DbReader, IterationOrder};
+
+use crate::record::decode;
+use crate::{
+    Binding, Cursor, Error, IndicatorRecord, OpenSample, OutboxRecord, QuarantineRecord, ReceiptRecord, RunRecord,
+    SampleRecord, SubmissionRecord, key,
+};
+
+/// The records of one route.
+#[derive(Clone)]
+pub struct Records {
+    source: Source,
+}
+
+#[derive(Clone)]
+pub(crate) enum Source {
+    Writer(Db),
+    Reader(std::sync::Arc<DbReader>),
+    /// Nothing has been written yet.
+    Nothing,
+}
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records").finish_non_exhaustive()
+    }
+}
+
+impl Records {
+    pub(crate) fn new(source: Source) -> Self {
+        Self { source }
+    }
+
+    pub(crate) async fn get<R: DeserializeOwned>(&self, key: &str) -> Result<Option<R>, Error> {
+        let bytes: Option<Bytes> = match &self.source {
+            Source::Writer(db) => db.get(key.as_bytes()).await?,
+            Source::Reader(reader) => reader.get(key.as_bytes()).await?,
+            Source::Nothing => None,
+        };
+        bytes.map(|bytes| decode(key.as_bytes(), &bytes)).transpose()
+    }
+
+    async fn iterate(&self, from: Vec<u8>, to: Vec<u8>, order: IterationOrder) -> Result<Option<DbIterator>, Error> {
+        let range = (Bound::Included(from), Bound::Excluded(to));
+        let options = ScanOptions { order, ..ScanOptions::default() };
+        Ok(match &self.source {
+            Source::Writer(db) => Some(db.scan_with_options(range, &options).await?),
+            Source::Reader(reader) => Some(reader.scan_with_options(range, &options).await?),
+            Source::Nothing => None,
+        })
+    }
+
+    pub(crate) async fn scan<R: DeserializeOwned>(
+        &self,
+        prefix: &str,
+        order: IterationOrder,
+        limit: usize,
+    ) -> Result<Vec<(String, R)>, Error> {
+        let mut found = Vec::new();
+        let Some(mut rows) = self.iterate(prefix.as_bytes().to_vec(), key::end_of(prefix), order).await? else {
+            return Ok(found);
+        };
+        while found.len() < limit
+            && let Some(row) = rows.next().await?
+        {
+            let name = row.key.get(prefix.len()..).unwrap_or_default();
+            found.push((String::from_utf8_lossy(name).into_owned(), decode(&row.key, &row.value)?));
+        }
+        Ok(found)
+    }
+
+    /// Returns the keys below a prefix without reading the values.
+    pub(crate) async fn names(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let mut found = Vec::new();
+        let Some(mut rows) =
+            self.iterate(prefix.as_bytes().to_vec(), key::end_of(prefix), IterationOrder::Ascending).await?
+        else {
+            return Ok(found);
+        };
+        while let Some(row) = rows.next().await? {
+            let name = row.key.get(prefix.len()..).unwrap_or_default();
+            found.push(String::from_utf8_lossy(name).into_owned());
+        }
+        Ok(found)
+    }
+
+    /// Returns which server and workspace the records belong to.
+    pub async fn binding(&self) -> Result<Option<Binding>, Error> {
+        self.get(&key::of_text(key::ABOUT, "binding")).await
+    }
+
+    /// Returns up to when VMRay has been read.
+    pub async fn cursor(&self) -> Result<Option<Cursor>, Error> {
+        self.get(&key::of_text(key::ABOUT, "cursor")).await
+    }
+
+    /// Returns a submission.
+    pub async fn submission(&self, id: u64) -> Result<Option<SubmissionRecord>, Error> {
+        self.get(&key::of_number(key::SUBMISSION, id)).await
+    }
+
+    /// Returns a sample.
+    pub async fn sample(&self, id: u64) -> Result<Option<SampleRecord>, Error> {
+        self.get(&key::of_number(key::SAMPLE, id)).await
+    }
+
+    /// Returns a sample that could not be read.
+    pub async fn open_sample(&self, id: u64) -> Result<Option<OpenSample>, Error> {
+        self.get(&key::of_number(key::OPEN, id)).await
+    }
+
+    /// Returns the samples that could not be read, by id.
+    pub async fn open_samples(&self) -> Result<Vec<OpenSample>, Error> {
+        Ok(self
+            .scan(key::OPEN, IterationOrder::Ascending, usize::MAX)
+            .await?
+            .into_iter()
+            .map(|(_, open)| open)
+            .collect())
+    }
+
+    /// Returns an indicator.
+    pub async fn indicator(&self, id: &str) -> Result<Option<IndicatorRecord>, Error> {
+        self.get(&key::of_text(key::INDICATOR, id)).await
+    }
+
+    /// Returns how many indicators are known.
+    pub async fn count_indicators(&self) -> Result<usize, Error> {
+        Ok(self.names(key::INDICATOR).await?.len())
+    }
+
+    /// Returns all indicators with their ids, by id.
+    pub async fn indicators(&self) -> Result<Vec<(String, IndicatorRecord)>, Error> {
+        self.scan(key::INDICATOR, IterationOrder::Ascending, usize::MAX).await
+    }
+
+    /// Returns what one sample says of an indicator.
+    pub async fn evidence<F: DeserializeOwned>(&self, indicator: &str, sample_id: u64) -> Result<Option<F>, Error> {
+        self.get(&key::evidence(indicator, sample_id)).await
+    }
+
+    /// Returns what samples say of an indicator, highest sample id first, at most `limit`.
+    pub async fn newest_evidence<F: DeserializeOwned>(&self, indicator: &str, limit: usize) -> Result<Vec<F>, Error> {
+        let prefix = key::evidence_of(indicator);
+        Ok(self.scan(&prefix, IterationOrder::Descending, limit).await?.into_iter().map(|(_, facts)| facts).collect())
+    }
+
+    /// Returns an object of the outbox.
+    pub async fn outbox(&self, id: &str) -> Result<Option<OutboxRecord>, Error> {
+        self.get(&key::of_text(key::OUTBOX, id)).await
+    }
+
+    /// Returns the ids of the objects in the outbox.
+    pub async fn outbox_ids(&self) -> Result<Vec<String>, Error> {
+        self.names(key::OUTBOX).await
+    }
+
+    /// Returns an object in quarantine.
+    pub async fn quarantined(&self, id: &str) -> Result<Option<QuarantineRecord>, Error> {
+        self.get(&key::of_text(key::QUARANTINE, id)).await
+    }
+
+    /// Returns what is in quarantine, by id.
+    pub async fn quarantine(&self) -> Result<Vec<(String, QuarantineRecord)>, Error> {
+        self.scan(key::QUARANTINE, IterationOrder::Ascending, usize::MAX).await
+    }
+
+    /// Returns the receipts of a sample.
+    pub async fn receipts_of(&self, sample_id: u64) -> Result<Vec<ReceiptRecord>, Error> {
+        let prefix = format!("{}/", key::of_number(key::RECEIPT, sample_id));
+        Ok(self.scan(&prefix, IterationOrder::Ascending, usize::MAX).await?.into_iter().map(|(_, one)| one).collect())
+    }
+
+    /// Returns receipts, those of the highest sample ids first, at most `limit`.
+    pub async fn newest_receipts(&self, limit: usize) -> Result<Vec<ReceiptRecord>, Error> {
+        Ok(self.scan(key::RECEIPT, IterationOrder::Descending, limit).await?.into_iter().map(|(_, one)| one).collect())
+    }
+
+    /// Returns past runs, newest first, at most `limit`.
+    pub async fn newest_runs(&self, limit: usize) -> Result<Vec<RunRecord>, Error> {
+        Ok(self.scan(key::RUN, IterationOrder::Descending, limit).await?.into_iter().map(|(_, run)| run).collect())
+    }
+}

@@ -1,0 +1,128 @@
+//! Keeping the number of objects bounded although runs are short.
+//!
+//! The engine compacts and collects on clocks made for servers; a run that lasts a second never hears them tick.
+//! So a run ends with both on purpose: compaction when enough small files have come together, collection once a
+//! day. Both may be killed at any instant: the engine's manifest decides what counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use object_store::ObjectStore;
+use slatedb::IterationOrder;
+use slatedb::admin::Admin;
+use slatedb::config::{
+    CompactionWorkerOptions, CompactorOptions, GarbageCollectorDirectoryOptions, GarbageCollectorOptions,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Batch, Error, ReceiptRecord, Records, RunRecord, key};
+
+/// The engine's own threshold: it merges from this many files on.
+const COMPACT_FROM: usize = 4;
+/// Merging at the end of a run may take this long; what is left is done by the next run.
+const COMPACT_WITHIN: Duration = Duration::from_secs(20);
+/// Receipts and runs are kept this long.
+const KEEP: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// How often old files are collected, and how old they must be.
+#[derive(Debug, Clone, Copy)]
+pub struct Upkeep {
+    /// Time between two collections.
+    pub collect_every: SignedDuration,
+    /// A file younger than this may still be in a reader's hands.
+    pub keep_files: Duration,
+    /// What a merge reads is protected this long from its start, in case the merge dies.
+    pub keep_merging: Duration,
+    /// A fence younger than this may still hold back a writer that was taken over.
+    pub keep_fences: Duration,
+}
+
+impl Default for Upkeep {
+    fn default() -> Self {
+        Self {
+            collect_every: SignedDuration::from_hours(24),
+            keep_files: Duration::from_secs(3600),
+            keep_merging: Duration::from_secs(900),
+            keep_fences: Duration::from_secs(48 * 3600),
+        }
+    }
+}
+
+/// Deletes receipts and runs that are too old.
+pub(crate) async fn expire(records: &Records, batch: &mut Batch, now: Timestamp) -> Result<(), Error> {
+    let old = now.checked_sub(KEEP).unwrap_or(Timestamp::MIN);
+    for (_, run) in records.scan::<RunRecord>(key::RUN, IterationOrder::Ascending, usize::MAX).await? {
+        if run.started < old {
+            batch.delete_run(run.started);
+        }
+    }
+    for (name, receipt) in records.scan::<ReceiptRecord>(key::RECEIPT, IterationOrder::Ascending, usize::MAX).await? {
+        if receipt.at < old {
+            batch.delete_key(format!("{}{name}", key::RECEIPT).as_bytes());
+        }
+    }
+    Ok(())
+}
+
+/// Merges files when there are many, and collects old ones when told so. The ledger is closed by now.
+pub(crate) async fn tend(
+    path: &str,
+    store: &Arc<dyn ObjectStore>,
+    upkeep: &Upkeep,
+    collect: bool,
+) -> Result<(), Error> {
+    let admin = Admin::builder(path, store.clone()).build();
+    if files(&admin).await? >= COMPACT_FROM {
+        merge(&admin, upkeep.keep_merging).await?;
+    }
+    if collect {
+        Box::pin(admin.run_gc_once(collection(upkeep))).await?;
+    }
+    Ok(())
+}
+
+async fn files(admin: &Admin) -> Result<usize, Error> {
+    Ok(admin.read_manifest(None).await?.map_or(0, |manifest| manifest.l0().len()))
+}
+
+async fn merge(admin: &Admin, keep_merging: Duration) -> Result<(), Error> {
+    let tick = Duration::from_millis(20);
+    let options = CompactorOptions {
+        poll_interval: tick,
+        commit_compacted_interval: tick,
+        checkpoint_lifetime: keep_merging,
+        worker: Some(CompactionWorkerOptions { compactions_poll_interval: tick, ..CompactionWorkerOptions::default() }),
+        ..CompactorOptions::default()
+    };
+    let enough = CancellationToken::new();
+    let watch = async {
+        let started = Instant::now();
+        while started.elapsed() < COMPACT_WITHIN {
+            tokio::time::sleep(tick).await;
+            if files(admin).await? < COMPACT_FROM {
+                break;
+            }
+        }
+        enough.cancel();
+        Ok::<(), Error>(())
+    };
+    let compact =
+        async { Box::pin(admin.run_compactor_with_options(enough.clone(), options)).await.map_err(Error::from) };
+    tokio::try_join!(compact, watch)?;
+    Ok(())
+}
+
+fn collection(upkeep: &Upkeep) -> GarbageCollectorOptions {
+    let older_than = |min_age| Some(GarbageCollectorDirectoryOptions { interval: None, min_age, dry_run: false });
+    GarbageCollectorOptions {
+        manifest_options: older_than(upkeep.keep_files),
+        wal_options: older_than(upkeep.keep_files),
+        wal_fence_options: older_than(upkeep.keep_fences),
+        compacted_options: older_than(upkeep.keep_files),
+        compactions_options: older_than(upkeep.keep_files),
+        detach_options: None,
+        ..GarbageCollectorOptions::default()
+    }
+}

@@ -1,0 +1,89 @@
+//! The number of objects stays bounded however often we run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use jiff::SignedDuration;
+use ledger::{Batch, IndicatorRecord, IndicatorState, Ledger, RunRecord, Storage, Upkeep};
+use object_store::ObjectStore as _;
+use object_store::memory::InMemory;
+
+use crate::{ROUTE, at, binding};
+
+#[tokio::test]
+async fn a_thousand_runs_leave_a_bounded_number_of_objects() {
+    let store = Arc::new(InMemory::new());
+    let storage = Storage::over(store.clone());
+    // The engine reads the age of a file from the store's clock, which no test can move: any age will do.
+    let upkeep = Upkeep {
+        collect_every: SignedDuration::from_hours(24),
+        keep_files: Duration::ZERO,
+        keep_merging: Duration::from_millis(100),
+        keep_fences: Duration::ZERO,
+    };
+    let mut most = 0;
+    for run in 0..1000 {
+        let now = at(run * 10);
+        let ledger = Ledger::open(&storage, ROUTE, &binding(), now, upkeep).await.unwrap();
+        let mut batch = Batch::new();
+        let record = IndicatorRecord {
+            kind: "url".into(),
+            value: format!("https://{run}.example/"),
+            name: String::new(),
+            created: now,
+            modified: now,
+            valid_until: now,
+            last_seen: now,
+            confidence: 75,
+            content: String::new(),
+            state: IndicatorState::Accepted,
+            accepted_at: None,
+        };
+        batch.put_indicator(&format!("indicator--{run:04}"), &record).unwrap();
+        batch
+            .put_run(&RunRecord {
+                started: now,
+                ended: now,
+                outcome: "done".into(),
+                error: None,
+                counts: std::collections::BTreeMap::new(),
+            })
+            .unwrap();
+        ledger.commit(batch).await.unwrap();
+        ledger.close().await.unwrap();
+        let objects = store.list(None).count().await;
+        most = most.max(objects);
+    }
+    // A day is 144 runs of about a dozen small objects each.
+    assert!(most < 2500, "{most} objects at the worst");
+    let ledger = Ledger::open(&storage, ROUTE, &binding(), at(10_000), upkeep).await.unwrap();
+    assert_eq!(ledger.records().count_indicators().await.unwrap(), 1000);
+    ledger.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn old_runs_are_forgotten() {
+    let storage = Storage::over(Arc::new(InMemory::new()));
+    let open =
+        |now| async move { Ledger::open(&storage.clone(), ROUTE, &binding(), now, Upkeep::default()).await.unwrap() };
+    let ledger = open.clone()(at(0)).await;
+    let mut batch = Batch::new();
+    for minute in [0, 60 * 24 * 50] {
+        batch
+            .put_run(&RunRecord {
+                started: at(minute),
+                ended: at(minute),
+                outcome: "done".into(),
+                error: None,
+                counts: std::collections::BTreeMap::new(),
+            })
+            .unwrap();
+    }
+    ledger.commit(batch).await.unwrap();
+    ledger.close().await.unwrap();
+    let ledger = open(at(60 * 24 * 100)).await;
+    let left: Vec<_> = ledger.records().newest_runs(10).await.unwrap().iter().map(|run| run.started).collect();
+    assert_eq!(left, [at(60 * 24 * 50)]);
+    ledger.close().await.unwrap();
+}
