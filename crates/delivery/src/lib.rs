@@ -1,1 +1,140 @@
-//! How it gets there exactly as often as needed: diff, stage, send, settle.
+//! How an indicator gets to Sentinel exactly as often as needed.
+//!
+//! One value, [`Delivery`], owns the ledger for the length of a run; nobody else writes. What a sample says is
+//! compared with what is known ([`diff`]), written in one atomic batch ([`stage`](Delivery::stage)), made durable,
+//! and only then queued for sending. Answers are settled record by record: accepted leaves the outbox, refused goes to
+//! quarantine, unknown stays and is sent again, which the id makes harmless.
+//!
+//! # Crash points
+//!
+//! * before the batch is durable: nothing was sent, the sample is read again;
+//! * after it is durable, before or during the upload: the next run finds the object in the outbox and sends it;
+//! * after Sentinel accepted, before that is durable: it is sent once more with the same id and content.
+//!
+//! An object staged again while its older version is on its way stays in the outbox: an answer settles only the
+//! version that was sent.
+
+mod diff;
+mod queue;
+mod replay;
+mod send;
+mod settle;
+mod stage;
+mod tally;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use indicators::Style;
+use ledger::{Batch, Ledger, Records};
+use outbound::Clock;
+use sentinel::UploadClient;
+use tokio::time::Instant;
+
+pub use send::{Answer, Fill};
+pub use stage::SampleFindings;
+pub use tally::Tally;
+
+use queue::{Queue, Ready};
+
+/// Why delivery cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The ledger failed.
+    #[error(transparent)]
+    State(#[from] ledger::Error),
+    /// An object cannot be written as JSON.
+    #[error("an object cannot be serialised")]
+    Serialise(#[from] serde_json::Error),
+}
+
+/// The way of one route's objects to its workspace, for one run.
+pub struct Delivery {
+    ledger: Ledger,
+    /// Absent in a dry run: everything is staged and nothing sent.
+    uploads: Option<UploadClient>,
+    style: Style,
+    clock: Arc<dyn Clock>,
+    max_in_flight: usize,
+    queue: Queue,
+    unflushed: Vec<Ready>,
+    unflushed_bytes: usize,
+    unflushed_since: Option<Instant>,
+    in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
+    failures_in_a_row: u32,
+    halted: Option<sentinel::UploadError>,
+    tally: Tally,
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivery").field("tally", &self.tally).finish_non_exhaustive()
+    }
+}
+
+impl Delivery {
+    /// Takes the ledger over, with everything that its outbox holds.
+    pub async fn begin(
+        ledger: Ledger,
+        uploads: Option<UploadClient>,
+        style: Style,
+        clock: Arc<dyn Clock>,
+        max_in_flight: usize,
+    ) -> Result<Self, Error> {
+        let mut delivery = Self {
+            ledger,
+            uploads,
+            style,
+            clock,
+            max_in_flight: max_in_flight.max(1),
+            queue: Queue::default(),
+            unflushed: Vec::new(),
+            unflushed_bytes: 0,
+            unflushed_since: None,
+            in_flight: FuturesUnordered::new(),
+            failures_in_a_row: 0,
+            halted: None,
+            tally: Tally::default(),
+        };
+        for id in delivery.ledger.records().outbox_ids().await? {
+            delivery.queue.push_known(id);
+        }
+        delivery.introduce_ourselves().await?;
+        Ok(delivery)
+    }
+
+    /// Returns what is known.
+    pub fn records(&self) -> &Records {
+        self.ledger.records()
+    }
+
+    /// Returns what has happened so far.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Returns the error that ended sending, if one did. What is staged stays staged.
+    pub fn halted(&self) -> Option<&sentinel::UploadError> {
+        self.halted.as_ref()
+    }
+
+    /// Takes the error that ended sending.
+    pub fn take_halted(&mut self) -> Option<sentinel::UploadError> {
+        self.halted.take()
+    }
+
+    /// Commits records that are not about objects (submissions, cursor, runs).
+    pub async fn commit(&mut self, batch: Batch) -> Result<(), Error> {
+        self.unflushed_bytes += batch.size_bytes();
+        self.unflushed_since.get_or_insert_with(Instant::now);
+        self.ledger.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Gives the ledger back at the end of the run. Answers that are still out are lost, which is harmless.
+    pub async fn finish(mut self) -> Result<(Ledger, Tally), Error> {
+        self.flush().await?;
+        Ok((self.ledger, self.tally))
+    }
+}

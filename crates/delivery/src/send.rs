@@ -1,0 +1,90 @@
+//! Uploads: up to a hundred objects each, several at a time, at the pace of the upload client.
+
+use bytes::Bytes;
+use futures::{FutureExt as _, StreamExt as _};
+use sentinel::{MAX_OBJECTS, UploadError, Uploaded};
+
+use crate::queue::Ready;
+use crate::{Delivery, Error};
+
+/// The answer to one upload.
+#[derive(Debug)]
+pub struct Answer {
+    pub(crate) batch: Vec<Ready>,
+    pub(crate) outcome: Result<Uploaded, UploadError>,
+}
+
+/// Whether an upload may go out that is not full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fill {
+    /// More is coming: wait for a hundred.
+    Full,
+    /// Nothing more is coming.
+    Any,
+}
+
+impl Delivery {
+    /// Starts as many uploads as may be on their way.
+    pub async fn start_uploads(&mut self, fill: Fill) -> Result<(), Error> {
+        let Some(client) = self.uploads.clone() else { return Ok(()) };
+        while self.halted.is_none() && self.in_flight.len() < self.max_in_flight {
+            let batch = match self.queue.pop_cut() {
+                Some(batch) => batch,
+                None if fill == Fill::Full && self.queue.len() < MAX_OBJECTS => break,
+                None => self.next_batch().await?,
+            };
+            if batch.is_empty() {
+                break;
+            }
+            self.queue.take_off(&batch);
+            self.tally.uploads += 1;
+            let client = client.clone();
+            self.in_flight.push(
+                async move {
+                    let objects: Vec<Bytes> = batch.iter().map(|ready| ready.object.clone()).collect();
+                    let outcome = client.upload(&objects).await;
+                    Answer { batch, outcome }
+                }
+                .boxed(),
+            );
+        }
+        Ok(())
+    }
+
+    async fn next_batch(&mut self) -> Result<Vec<Ready>, Error> {
+        let mut batch = Vec::new();
+        while batch.len() < MAX_OBJECTS
+            && let Some((id, held)) = self.queue.pop()
+        {
+            let ready = match held {
+                Some(ready) => Some(ready),
+                None => self.ledger.records().outbox(&id).await?.map(|record| Ready {
+                    id,
+                    modified: record.modified,
+                    object: Bytes::from(record.object),
+                }),
+            };
+            // Settled in the meantime: nothing to send.
+            batch.extend(ready);
+        }
+        Ok(batch)
+    }
+
+    /// Returns the next answer, or `None` when nothing is on its way. Cancel-safe.
+    pub async fn next_answer(&mut self) -> Option<Answer> {
+        self.in_flight.next().await
+    }
+
+    /// Says whether something is on its way.
+    pub fn is_sending(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    /// Says whether nothing is left that this run could send.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+            && (self.halted.is_some()
+                || self.uploads.is_none()
+                || (self.queue.len() == 0 && !self.queue.has_cut() && self.unflushed.is_empty()))
+    }
+}

@@ -1,0 +1,106 @@
+//! What an answer means for each record.
+
+use std::collections::BTreeMap;
+
+use ledger::{Batch, IndicatorState, QuarantineRecord};
+use sentinel::UploadError;
+use tracing::warn;
+
+use crate::queue::Ready;
+use crate::stage::IDENTITY;
+use crate::{Answer, Delivery, Error};
+
+/// Uploads that may fail one after another before this run stops sending; the next run continues.
+const FAILURES_IN_A_ROW: u32 = 3;
+/// Refusals for going too fast that may follow one another; the pacer has waited as told each time.
+const THROTTLES_IN_A_ROW: u32 = 20;
+
+impl Delivery {
+    /// Settles an answer. Not cancel-safe: finish it, or start over from the ledger.
+    pub async fn settle(&mut self, answer: Answer) -> Result<(), Error> {
+        let Answer { batch, outcome } = answer;
+        self.queue.land(&batch);
+        match outcome {
+            Ok(uploaded) => {
+                self.failures_in_a_row = 0;
+                let refused: BTreeMap<usize, Vec<String>> =
+                    uploaded.refused.into_iter().map(|refusal| (refusal.index, refusal.messages)).collect();
+                self.write(&batch, &refused).await
+            }
+            Err(UploadError::BadRequest { message } | UploadError::TooLarge { message }) => {
+                self.failures_in_a_row = 0;
+                self.cut(batch, message).await
+            }
+            Err(error) => {
+                self.failures_in_a_row += 1;
+                let patience = match error {
+                    UploadError::Throttled { .. } => THROTTLES_IN_A_ROW,
+                    _ => FAILURES_IN_A_ROW,
+                };
+                if !error.is_transient() || self.failures_in_a_row >= patience {
+                    warn!(error = %error, "sending stops; what is staged is sent by the next run");
+                    self.halted.get_or_insert(error);
+                } else {
+                    self.queue.push_cut(batch);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Cuts a batch that was refused whole in two, until the bad record is alone.
+    async fn cut(&mut self, mut batch: Vec<Ready>, message: String) -> Result<(), Error> {
+        if batch.len() <= 1 {
+            return self.write(&batch, &BTreeMap::from([(0, vec![message])])).await;
+        }
+        let second = batch.split_off(batch.len() / 2);
+        self.queue.push_cut(batch);
+        self.queue.push_cut(second);
+        Ok(())
+    }
+
+    async fn write(&mut self, sent: &[Ready], refused: &BTreeMap<usize, Vec<String>>) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut batch = Batch::new();
+        for (index, ready) in sent.iter().enumerate() {
+            let records = self.ledger.records();
+            let Some(staged) = records.outbox(&ready.id).await? else { continue };
+            let record = records.indicator(&ready.id).await?;
+            let state = if let Some(messages) = refused.get(&index) {
+                self.tally.refused += 1;
+                let before = records.quarantined(&ready.id).await?;
+                let quarantine = QuarantineRecord {
+                    kind: record.as_ref().map_or_else(|| "identity".to_owned(), |record| record.kind.clone()),
+                    value: record.as_ref().map_or_else(|| ready.id.clone(), |record| record.value.clone()),
+                    reason: "Sentinel refused it".to_owned(),
+                    server: messages.clone(),
+                    first_attempt: before.as_ref().map_or(now, |before| before.first_attempt),
+                    last_attempt: now,
+                    attempts: before.map_or(0, |before| before.attempts) + 1,
+                    refused: staged.clone(),
+                };
+                batch.put_quarantine(&ready.id, &quarantine)?;
+                IndicatorState::Quarantined
+            } else {
+                self.tally.accepted += 1;
+                batch.delete_quarantine(&ready.id);
+                IndicatorState::Accepted
+            };
+            if staged.modified != ready.modified {
+                // A later version was staged in the meantime; it has its own answer to wait for.
+                continue;
+            }
+            batch.delete_outbox(&ready.id);
+            if let Some(mut record) = record {
+                record.state = state;
+                if state == IndicatorState::Accepted {
+                    record.accepted_at = Some(now);
+                }
+                batch.put_indicator(&ready.id, &record)?;
+            } else if state == IndicatorState::Accepted {
+                batch.put_evidence(IDENTITY, 0, &ready.id)?;
+            }
+        }
+        self.commit(batch).await
+    }
+}
