@@ -1,1 +1,92 @@
-//! From VMRay's submissions to delivery, on a schedule: plan, collect, map, deliver.
+//! From VMRay's submissions to delivery.
+//!
+//! One run: apply what people asked for, send what the last run left, list the submissions that finished since the
+//! cursor ([`window`]), read each distinct sample that the filter wants once ([`read`]), map, stage, send, settle.
+//! The cursor moves in the batch that closes its window, after every sample of it is staged or open. A run that is
+//! stopped or killed at any instant is continued by the next.
+
+mod open;
+mod outcome;
+mod read;
+mod run;
+mod window;
+
+use std::sync::Arc;
+
+use indicators::{Rules, Style};
+use jiff::SignedDuration;
+use ledger::Storage;
+use outbound::Clock;
+use sentinel::UploadClient;
+
+pub use outcome::{Outcome, Progress, RunOptions, RunSummary};
+
+/// Bounds of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Samples read at the same time.
+    pub vmray_concurrency: usize,
+    /// Uploads on their way at the same time.
+    pub uploads_in_flight: usize,
+    /// How far back the first run reads.
+    pub initial_fetch: SignedDuration,
+}
+
+/// One account's verdicts on their way to one workspace.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// Where verdicts come from.
+    pub vmray: vmray::Client,
+    /// Where indicators go.
+    pub upload: UploadClient,
+    /// What is sent.
+    pub rules: Rules,
+    /// How it is written.
+    pub style: Style,
+    /// Where the state is.
+    pub storage: Storage,
+    /// Name of the route.
+    pub route: String,
+    /// Bounds.
+    pub limits: Limits,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why a run failed. What was staged is safe; the next run continues.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The state failed.
+    #[error("using the state")]
+    State(#[source] ledger::Error),
+    /// VMRay could not be read.
+    #[error("reading from VMRay")]
+    Vmray(#[source] vmray::Error),
+    /// Sentinel could not be written.
+    #[error("uploading to Sentinel")]
+    Upload(#[source] sentinel::UploadError),
+    /// An object could not be written as JSON.
+    #[error("writing an indicator")]
+    Serialise(#[source] serde_json::Error),
+}
+
+impl From<ledger::Error> for Error {
+    fn from(error: ledger::Error) -> Self {
+        Self::State(error)
+    }
+}
+
+impl From<vmray::Error> for Error {
+    fn from(error: vmray::Error) -> Self {
+        Self::Vmray(error)
+    }
+}
+
+impl From<delivery::Error> for Error {
+    fn from(error: delivery::Error) -> Self {
+        match error {
+            delivery::Error::State(error) => Self::State(error),
+            delivery::Error::Serialise(error) => Self::Serialise(error),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Reading one sample: its findings, and the tactics of its techniques where there is anything to send.
+
+use delivery::SampleFindings;
+use indicators::{Reading, Rules, Severity, SubmissionFacts, map, tactics};
+use vmray::{Client, ReportStatus, SampleId, Submission};
+
+use crate::window::{Group, record_of};
+
+/// What became of a sample.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// Read and mapped.
+    Found { findings: SampleFindings, filtered_out: usize },
+    /// Not to be read now; tried again later.
+    Open { sample_id: u64, submissions: Vec<Submission>, reason: String, not_found: bool },
+    /// VMRay is in trouble, not this sample: it is left open, and many of these in a row end the run.
+    Trouble { sample_id: u64, submissions: Vec<Submission>, error: vmray::Error },
+    /// No sample can be read: the key is wrong.
+    Fatal(vmray::Error),
+}
+
+/// Reads a sample that the filter wants.
+pub(crate) async fn read(client: &Client, rules: &Rules, group: Group) -> Read {
+    let Group { sample_id, submissions } = group;
+    let reply = match client.iocs(SampleId(sample_id)).await {
+        Ok(reply) => reply,
+        Err(error) => return failed(sample_id, submissions, error),
+    };
+    match &reply.status {
+        ReportStatus::Finished => {}
+        ReportStatus::Waiting => {
+            return open(sample_id, submissions, "VMRay has not finished its report".to_owned(), false);
+        }
+        ReportStatus::Other(status) => {
+            return open(sample_id, submissions, format!("VMRay says that its report is '{status}'"), false);
+        }
+    }
+    let supporting = supporting(rules, &submissions);
+    let reading = Reading { sample_id, submissions: &supporting, iocs: &reply.iocs, tactics: &[] };
+    let mut mapped = map(&reading, rules);
+    if !mapped.findings.is_empty() {
+        let found = match client.mitre_attack(SampleId(sample_id)).await {
+            Ok(attack) => tactics(&attack),
+            // Older servers lack it, and some keys may not see it: the indicators go without phases.
+            Err(vmray::Error::NotFound { .. } | vmray::Error::Forbidden { .. }) => Vec::new(),
+            Err(error) => return failed(sample_id, submissions, error),
+        };
+        for finding in &mut mapped.findings {
+            finding.support.tactics.clone_from(&found);
+        }
+    }
+    let submissions = submissions.iter().map(|submission| (submission.id.0, record_of(submission))).collect();
+    let findings =
+        SampleFindings { sample_id, submissions, findings: mapped.findings, receipts: mapped.receipts };
+    Read::Found { findings, filtered_out: mapped.filtered_out }
+}
+
+/// Returns the submissions whose verdict the filter wants, ascending.
+pub(crate) fn supporting(rules: &Rules, submissions: &[Submission]) -> Vec<SubmissionFacts> {
+    submissions
+        .iter()
+        .filter(|submission| submission.finished && rules.verdicts.wants(&submission.verdict))
+        .filter_map(|submission| {
+            let severity = submission.verdict.as_ref().and_then(Severity::of)?;
+            // Finished ones without a finish time exist; when they were made is the next best that we know.
+            let finish_time = submission.finish_time.or(submission.created)?;
+            Some(SubmissionFacts { id: submission.id.0, finish_time, severity })
+        })
+        .collect()
+}
+
+fn failed(sample_id: u64, submissions: Vec<Submission>, error: vmray::Error) -> Read {
+    match error {
+        vmray::Error::Unauthorized { .. } => Read::Fatal(error),
+        vmray::Error::NotFound { .. } => open(sample_id, submissions, error.to_string(), true),
+        error if error.is_transient() => Read::Trouble { sample_id, submissions, error },
+        error => open(sample_id, submissions, error.to_string(), false),
+    }
+}
+
+fn open(sample_id: u64, submissions: Vec<Submission>, reason: String, not_found: bool) -> Read {
+    Read::Open { sample_id, submissions, reason, not_found }
+}

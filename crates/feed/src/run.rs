@@ -1,0 +1,332 @@
+//! One run from beginning to end.
+
+use std::collections::VecDeque;
+
+use delivery::{Delivery, Fill};
+use futures::StreamExt as _;
+use futures::stream::FuturesOrdered;
+use jiff::Timestamp;
+use ledger::{Batch, Binding, Commands, Cursor, Ledger, ReceiptRecord, RunRecord, Upkeep};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::read::{Read, read, supporting};
+use crate::window::{Group, Window, list, news, plan, record_of};
+use crate::{Error, Feed, Outcome, Progress, RunOptions, RunSummary, open};
+
+/// Samples in a row that VMRay could not serve before the run ends: then it is VMRay, not the samples.
+const TROUBLES_IN_A_ROW: u32 = 5;
+
+impl Feed {
+    /// Runs once.
+    ///
+    /// Dropping the future is what a kill does. `stop` and the time budget end it cleanly: answers on their way are
+    /// waited for, everything else is left to the next run.
+    pub async fn run(
+        &self,
+        options: &RunOptions,
+        progress: &watch::Sender<Progress>,
+        stop: &CancellationToken,
+    ) -> Result<RunSummary, Error> {
+        let started = self.clock.now();
+        let storage = if options.dry_run { self.storage.dry() } else { self.storage.clone() };
+        let binding = Binding {
+            vmray: self.vmray.base().host().to_owned(),
+            workspace: self.upload.workspace().to_string(),
+        };
+        let ledger = Ledger::open(&storage, &self.route, &binding, started, Upkeep::default()).await?;
+        let uploads = (!options.dry_run).then(|| self.upload.clone());
+        let delivery = Delivery::begin(
+            ledger,
+            uploads,
+            self.style.clone(),
+            self.clock.clone(),
+            self.limits.uploads_in_flight,
+        )
+        .await?;
+        let mut run = Run {
+            feed: self,
+            delivery,
+            progress,
+            stop: stop.child_token(),
+            samples_read: 0,
+            filtered_out: 0,
+            troubles: 0,
+        };
+        let commands = Commands::of(&storage, &self.route);
+        let budget = async {
+            match options.time_budget {
+                Some(budget) => tokio::time::sleep(budget).await,
+                None => std::future::pending().await,
+            }
+        };
+        let token = run.stop.clone();
+        let work = Box::pin(run.work(options, &commands));
+        let result = {
+            tokio::pin!(budget);
+            let mut work = work;
+            loop {
+                tokio::select! {
+                    result = &mut work => break result,
+                    () = &mut budget, if !token.is_cancelled() => token.cancel(),
+                }
+            }
+        };
+        run.end(started, result).await
+    }
+}
+
+struct Run<'a> {
+    feed: &'a Feed,
+    delivery: Delivery,
+    progress: &'a watch::Sender<Progress>,
+    stop: CancellationToken,
+    samples_read: u64,
+    filtered_out: u64,
+    troubles: u32,
+}
+
+impl Run<'_> {
+    async fn work(&mut self, options: &RunOptions, commands: &Commands) -> Result<(), Error> {
+        if !options.dry_run {
+            self.delivery.apply(commands).await?;
+        }
+        self.delivery.start_uploads(Fill::Any).await?;
+        let collected = self.collect(options).await;
+        // What was staged is sent even where VMRay failed half-way; the first error is the one to report.
+        if !self.stop.is_cancelled() {
+            self.drain().await?;
+        }
+        collected
+    }
+
+    async fn collect(&mut self, options: &RunOptions) -> Result<(), Error> {
+        let now = self.feed.clock.now();
+        let cursor = self.delivery.records().cursor().await?;
+        let windows = plan(options.since, cursor, self.feed.limits.initial_fetch, now);
+        self.progress.send_modify(|progress| progress.windows_total = windows.len() as u64);
+        self.read_open(now).await?;
+        for window in windows {
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
+            self.window(window, now).await?;
+            self.progress.send_modify(|progress| progress.windows_done += 1);
+        }
+        Ok(())
+    }
+
+    /// Reads the samples again that could not be read before.
+    async fn read_open(&mut self, now: Timestamp) -> Result<(), Error> {
+        let mut groups = Vec::new();
+        for sample in self.delivery.records().open_samples().await? {
+            if self.stop.is_cancelled() || !open::is_due(&sample, now) {
+                continue;
+            }
+            match open::group_of(&self.feed.vmray, &sample).await {
+                Ok(group) => groups.push(group),
+                Err(error @ vmray::Error::Unauthorized { .. }) => return Err(error.into()),
+                Err(error) => {
+                    let not_found = matches!(error, vmray::Error::NotFound { .. });
+                    self.leave_open(sample.sample_id, &[], &error.to_string(), not_found).await?;
+                }
+            }
+        }
+        self.read_groups(groups).await?;
+        Ok(())
+    }
+
+    async fn window(&mut self, window: Window, now: Timestamp) -> Result<(), Error> {
+        let listed = list(&self.feed.vmray, window, now).await?;
+        let mut aside = Batch::new();
+        for (raw, reason) in &listed.unreadable {
+            warn!(reason, "VMRay listed something that is no submission");
+            aside.put_receipt(&ReceiptRecord {
+                at: now,
+                sample_id: 0,
+                kind: "submission".to_owned(),
+                value: raw.chars().take(500).collect(),
+                reason: "unreadable".to_owned(),
+                text: format!("VMRay listed a submission that cannot be read: {reason}"),
+            })?;
+        }
+        let mut wanted = Vec::new();
+        for group in news(self.delivery.records(), listed.submissions).await? {
+            if supporting(&self.feed.rules, &group.submissions).is_empty() {
+                for submission in &group.submissions {
+                    aside.put_submission(submission.id.0, &record_of(submission))?;
+                }
+            } else {
+                wanted.push(group);
+            }
+        }
+        self.delivery.commit(aside).await?;
+        if self.read_groups(wanted).await? {
+            let until = self.delivery.records().cursor().await?.map_or(listed.until, |at| at.until.max(listed.until));
+            let mut close = Batch::new();
+            close.put_cursor(Cursor { until })?;
+            self.delivery.commit(close).await?;
+            self.delivery.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Reads and stages samples in their order; returns whether all were.
+    async fn read_groups(&mut self, groups: Vec<Group>) -> Result<bool, Error> {
+        let mut waiting = VecDeque::from(groups);
+        self.progress.send_modify(|progress| progress.samples_total += waiting.len() as u64);
+        let feed = self.feed;
+        let mut reading = FuturesOrdered::new();
+        loop {
+            while reading.len() < feed.limits.vmray_concurrency.max(1)
+                && let Some(group) = waiting.pop_front()
+            {
+                reading.push_back(read(&feed.vmray, &feed.rules, group));
+            }
+            self.delivery.start_uploads(Fill::Full).await?;
+            self.show();
+            let flush_due = self.delivery.flush_due();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(false),
+                Some(answer) = self.delivery.next_answer(), if self.delivery.is_sending() => {
+                    self.delivery.settle(answer).await?;
+                }
+                () = until(flush_due) => self.delivery.flush().await?,
+                next = reading.next() => match next {
+                    Some(sample) => self.stage(sample).await?,
+                    None => break,
+                },
+            }
+        }
+        self.delivery.flush().await?;
+        Ok(true)
+    }
+
+    async fn stage(&mut self, sample: Read) -> Result<(), Error> {
+        self.samples_read += 1;
+        match sample {
+            Read::Found { findings, filtered_out } => {
+                self.troubles = 0;
+                self.filtered_out += filtered_out as u64;
+                self.delivery.stage(findings).await?;
+            }
+            Read::Open { sample_id, submissions, reason, not_found } => {
+                self.troubles = 0;
+                self.leave_open(sample_id, &submissions, &reason, not_found).await?;
+            }
+            Read::Trouble { sample_id, submissions, error } => {
+                self.troubles += 1;
+                if self.troubles >= TROUBLES_IN_A_ROW {
+                    return Err(error.into());
+                }
+                self.leave_open(sample_id, &submissions, &error.to_string(), false).await?;
+            }
+            Read::Fatal(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    async fn leave_open(
+        &mut self,
+        sample_id: u64,
+        submissions: &[vmray::Submission],
+        reason: &str,
+        not_found: bool,
+    ) -> Result<(), Error> {
+        let now = self.feed.clock.now();
+        let batch = open::leave(self.delivery.records(), sample_id, submissions, reason, not_found, now).await?;
+        self.delivery.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Sends until nothing is left that could be sent.
+    async fn drain(&mut self) -> Result<(), Error> {
+        self.delivery.flush().await?;
+        loop {
+            self.delivery.start_uploads(Fill::Any).await?;
+            self.show();
+            if self.delivery.is_idle() {
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(()),
+                Some(answer) = self.delivery.next_answer() => self.delivery.settle(answer).await?,
+            }
+        }
+    }
+
+    fn show(&self) {
+        let tally = *self.delivery.tally();
+        let read = self.samples_read;
+        self.progress.send_modify(|progress| {
+            progress.samples_read = read;
+            progress.indicators_staged = tally.staged();
+            progress.uploads = tally.uploads;
+            progress.accepted = tally.accepted;
+            progress.refused = tally.refused;
+        });
+    }
+
+    /// Settles what is on its way, writes the run down and closes the ledger.
+    async fn end(mut self, started: Timestamp, result: Result<(), Error>) -> Result<RunSummary, Error> {
+        if let Err(error @ Error::State(_)) = result {
+            // The state itself failed; writing to it again could only hide the first error.
+            return Err(error);
+        }
+        while let Some(answer) = self.delivery.next_answer().await {
+            self.delivery.settle(answer).await?;
+        }
+        self.show();
+        let result = match (result, self.delivery.take_halted()) {
+            (Ok(()), Some(error)) => Err(Error::Upload(error)),
+            (result, _) => result,
+        };
+        let outcome = if self.stop.is_cancelled() { Outcome::StoppedEarly } else { Outcome::Done };
+        let mut counts = self.delivery.tally().counts();
+        counts.insert("samples_read".to_owned(), self.samples_read);
+        counts.insert("filtered_out".to_owned(), self.filtered_out);
+        let records = self.delivery.records().clone();
+        let record = RunRecord {
+            started,
+            ended: self.feed.clock.now(),
+            outcome: if result.is_err() { "failed" } else { outcome.as_str() }.to_owned(),
+            error: result.as_ref().err().map(chain),
+            counts: counts.clone(),
+        };
+        let mut batch = Batch::new();
+        batch.put_run(&record)?;
+        self.delivery.commit(batch).await?;
+        let summary = RunSummary {
+            outcome,
+            counts,
+            cursor: records.cursor().await?.map(|cursor| cursor.until),
+            quarantine_open: records.quarantine().await?.len() as u64,
+            samples_open: records.open_samples().await?.len() as u64,
+        };
+        let (ledger, tally) = self.delivery.finish().await?;
+        ledger.close().await?;
+        info!(run.accepted = tally.accepted, run.refused = tally.refused, "run ended");
+        result.map(|()| summary)
+    }
+}
+
+async fn until(instant: Option<tokio::time::Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

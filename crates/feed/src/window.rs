@@ -1,0 +1,180 @@
+//! Which submissions are looked at: windows of finish time, listed page by page.
+//!
+//! VMRay does not say whether the bounds of a range are inclusive, so a window asks for a second more at either end
+//! and keeps what is its own. The last window is open: what finishes while we list belongs to it, and the overlap
+//! of the next run finds what became visible late.
+
+use jiff::{SignedDuration, Timestamp};
+use ledger::{Cursor, Records, SubmissionRecord};
+use std::collections::BTreeMap;
+
+use vmray::{Client, Entry, Submission, SubmissionFilter, SubmissionId};
+
+use crate::Error;
+
+/// Submissions can become visible after others that finished later.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
+/// Bounds what is held in memory at once.
+const LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Reaches past any clock that is merely wrong.
+const OPEN_END: SignedDuration = SignedDuration::from_hours(24);
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// A span of finish times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) from: Timestamp,
+    /// `None` for the last one.
+    pub(crate) to: Option<Timestamp>,
+}
+
+/// What a window holds.
+#[derive(Debug)]
+pub(crate) struct Listed {
+    pub(crate) submissions: Vec<Submission>,
+    /// Elements that are no submission, with the reason.
+    pub(crate) unreadable: Vec<(String, String)>,
+    /// Up to when VMRay has been seen by it.
+    pub(crate) until: Timestamp,
+}
+
+/// Returns the windows of a run, oldest first.
+pub(crate) fn plan(
+    since: Option<Timestamp>,
+    cursor: Option<Cursor>,
+    initial_fetch: SignedDuration,
+    now: Timestamp,
+) -> Vec<Window> {
+    let back = |from: Timestamp, by| from.checked_sub(by).unwrap_or(Timestamp::MIN);
+    let begin = since.unwrap_or_else(|| match cursor {
+        Some(cursor) => back(cursor.until, OVERLAP),
+        None => back(now, initial_fetch),
+    });
+    let mut windows = Vec::new();
+    let mut from = begin.min(now);
+    while now.duration_since(from) > LONGEST
+        && let Ok(to) = from.checked_add(LONGEST)
+    {
+        windows.push(Window { from, to: Some(to) });
+        from = to;
+    }
+    windows.push(Window { from, to: None });
+    windows
+}
+
+/// Lists a window to its end.
+pub(crate) async fn list(client: &Client, window: Window, now: Timestamp) -> Result<Listed, Error> {
+    let end = window.to.map_or_else(|| now.checked_add(OPEN_END), |to| to.checked_add(SECOND)).unwrap_or(Timestamp::MAX);
+    let begin = window.from.checked_sub(SECOND).unwrap_or(Timestamp::MIN);
+    let mut filter =
+        SubmissionFilter { finish_time: Some((Some(begin), Some(end))), ..SubmissionFilter::default() };
+    let mut listed = Listed { submissions: Vec::new(), unreadable: Vec::new(), until: window.to.unwrap_or(now) };
+    let mut first = true;
+    loop {
+        let page = client.submissions(&filter).await?;
+        if let (true, None, Some(date)) = (first, window.to, page.server_date) {
+            // The earlier of the two clocks: a late one of ours reads again, an early one would skip.
+            listed.until = listed.until.min(date);
+        }
+        first = false;
+        let mut highest = None;
+        for entry in page.items {
+            match entry {
+                Entry::Read(submission) => {
+                    highest = highest.max(Some(submission.id));
+                    if window.holds(&submission) {
+                        listed.submissions.push(submission);
+                    }
+                }
+                Entry::Unreadable { raw, reason } => listed.unreadable.push((raw.to_string(), reason)),
+            }
+        }
+        match highest {
+            Some(SubmissionId(id)) if page.more => filter.min_id = Some(SubmissionId(id + 1)),
+            _ => return Ok(listed),
+        }
+    }
+}
+
+impl Window {
+    fn holds(&self, submission: &Submission) -> bool {
+        // An unfinished one comes back when it has finished; one without a time is better read twice than never.
+        submission.finished
+            && submission.finish_time.is_none_or(|at| at >= self.from && self.to.is_none_or(|to| at < to))
+    }
+}
+
+/// The submissions of one sample, ascending, and whether any is new to the ledger.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) sample_id: u64,
+    pub(crate) submissions: Vec<Submission>,
+}
+
+/// Groups by sample what the ledger does not hold yet, in the order of the lowest new submission.
+pub(crate) async fn news(records: &Records, listed: Vec<Submission>) -> Result<Vec<Group>, ledger::Error> {
+    let mut fresh: BTreeMap<u64, u64> = BTreeMap::new();
+    let mut groups: BTreeMap<u64, Vec<Submission>> = BTreeMap::new();
+    for submission in listed {
+        let known = records.submission(submission.id.0).await?;
+        if known.is_none_or(|known| known != record_of(&submission)) {
+            let lowest = fresh.entry(submission.sample_id.0).or_insert(submission.id.0);
+            *lowest = (*lowest).min(submission.id.0);
+        }
+        groups.entry(submission.sample_id.0).or_default().push(submission);
+    }
+    let mut ordered: Vec<(u64, Group)> = fresh
+        .into_iter()
+        .filter_map(|(sample_id, lowest)| {
+            let mut submissions = groups.remove(&sample_id)?;
+            submissions.sort_by_key(|submission| submission.id);
+            Some((lowest, Group { sample_id, submissions }))
+        })
+        .collect();
+    ordered.sort_by_key(|(lowest, _)| *lowest);
+    Ok(ordered.into_iter().map(|(_, group)| group).collect())
+}
+
+/// A submission as the ledger keeps it.
+pub(crate) fn record_of(submission: &Submission) -> SubmissionRecord {
+    SubmissionRecord {
+        sample_id: submission.sample_id.0,
+        verdict: submission.verdict.as_ref().map(|verdict| verdict.as_str().to_owned()),
+        finish_time: submission.finish_time,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_first_run_reaches_back_in_windows_that_touch() {
+        let now = at("2026-04-01T00:00:00Z");
+        let windows = plan(None, None, SignedDuration::from_hours(90 * 24), now);
+        assert_eq!(windows.len(), 3);
+        assert_eq!(windows[0].from, at("2026-01-01T00:00:00Z"));
+        for pair in windows.windows(2) {
+            assert_eq!(pair[0].to, Some(pair[1].from));
+        }
+        assert_eq!(windows[2].to, None);
+    }
+
+    #[test]
+    fn a_later_run_overlaps_the_cursor_by_an_hour() {
+        let cursor = Some(Cursor { until: at("2026-04-01T00:00:00Z") });
+        let windows = plan(None, cursor, SignedDuration::from_hours(1), at("2026-04-01T00:10:00Z"));
+        assert_eq!(windows, [Window { from: at("2026-03-31T23:00:00Z"), to: None }]);
+    }
+
+    #[test]
+    fn since_wins_over_the_cursor_and_never_lies_ahead() {
+        let now = at("2026-04-01T00:10:00Z");
+        let windows = plan(Some(at("2027-01-01T00:00:00Z")), None, SignedDuration::from_hours(1), now);
+        assert_eq!(windows, [Window { from: now, to: None }]);
+    }
+}
