@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use jiff::Timestamp;
 
 use crate::config::{LogFormat, duration};
+
+/// The port of the status page.
+pub(crate) const PAGE_PORT: u16 = 8080;
+/// Where the status page listens unless told otherwise.
+const PAGE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PAGE_PORT);
 
 /// The verdicts of VMRay as threat intelligence in Microsoft Sentinel.
 #[derive(Debug, Parser)]
@@ -88,7 +93,7 @@ pub(crate) struct Demo {
     #[arg(long, default_value_t = 7)]
     pub(crate) seed: u64,
     /// Where the status page listens
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = PAGE)]
     pub(crate) listen: SocketAddr,
 }
 
@@ -113,7 +118,7 @@ pub(crate) struct Feed {
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Where to listen; only this machine's own addresses
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDR:PORT", default_value_t = PAGE)]
     pub(crate) listen: SocketAddr,
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::config::Problems;
 use crate::exit::Exit;
 use crate::paint::Paint;
+use crate::state;
 
 /// Why a command ended without its result.
 #[derive(Debug)]
@@ -33,6 +34,31 @@ impl Failure {
     /// A failure of the command line or the settings.
     pub(crate) fn usage(error: anyhow::Error) -> Self {
         Self { exit: Exit::Usage, error, hints: Vec::new() }
+    }
+
+    /// A run that could not go on.
+    pub(crate) fn from_run(error: feed::Error) -> Self {
+        let exit = match &error {
+            feed::Error::State(ledger::Error::Busy { .. } | ledger::Error::Fenced) => Exit::StoppedEarly,
+            feed::Error::State(ledger::Error::WrongBinding { .. }) => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        let hint = match &error {
+            feed::Error::State(error) => state::hint(error).to_owned(),
+            feed::Error::Vmray(error) => error.hint().to_owned(),
+            feed::Error::Upload(error) => error.hint(),
+        };
+        Self { exit, error: error.into(), hints: vec![hint] }
+    }
+
+    /// Returns the chain of causes in one line, for logs and the status page.
+    pub(crate) fn one_line(&self) -> String {
+        let chain: Vec<_> = self.error.chain().map(ToString::to_string).collect();
+        let mut line = chain.join(": ");
+        for hint in &self.hints {
+            write!(line, "; {hint}").unwrap_or_default();
+        }
+        line
     }
 
     /// Adds what to do.

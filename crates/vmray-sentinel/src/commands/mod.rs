@@ -3,8 +3,11 @@
 mod completions;
 mod config;
 mod convert;
+mod demo;
 mod doctor;
+mod feed;
 mod quarantine;
+mod serve;
 mod simulate;
 mod status;
 
@@ -52,9 +55,9 @@ async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Quarantine(which) => quarantine::run(app, &which).await,
         Command::Status => status::run(app).await,
         Command::Doctor => doctor::run(app).await,
-        Command::Feed(_) | Command::Serve(_) | Command::Demo(_) => {
-            Err(anyhow::anyhow!("this build has no feed yet").into())
-        }
+        Command::Feed(args) => feed::run(app, &args).await,
+        Command::Serve(args) => serve::run(app, &args).await,
+        Command::Demo(args) => demo::run(app, &args).await,
     }
 }
 

@@ -37,18 +37,6 @@ pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     number.checked_mul(seconds).map(Duration::from_secs).filter(|d| *d <= LONGEST).ok_or(DurationError::TooLong)
 }
 
-/// Writes a duration the same way, in the largest unit that is exact.
-pub(crate) fn show(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 => "0s".to_owned(),
-        s if s % 86_400 == 0 => format!("{}d", s / 86_400),
-        s if s % 3600 == 0 => format!("{}h", s / 3600),
-        s if s % 60 == 0 => format!("{}m", s / 60),
-        s => format!("{s}s"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -80,14 +68,5 @@ mod tests {
     #[case("40000d", DurationError::TooLong)]
     fn refuses(#[case] text: &str, #[case] error: DurationError) {
         assert_eq!(parse(text), Err(error));
-    }
-
-    #[rstest]
-    #[case("90s", "90s")]
-    #[case("900s", "15m")]
-    #[case("48h", "2d")]
-    #[case("0", "0s")]
-    fn shows(#[case] text: &str, #[case] shown: &str) {
-        assert_eq!(show(parse(text).unwrap()), shown);
     }
 }

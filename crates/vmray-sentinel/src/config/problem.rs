@@ -63,10 +63,6 @@ impl Problems {
         }
     }
 
-    pub(crate) fn extend(&mut self, other: &Self) {
-        other.0.iter().cloned().for_each(|problem| self.push(problem));
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -117,6 +117,12 @@ impl Settings {
         self.values.get(setting.name)
     }
 
+    /// Returns the state that a flag names.
+    pub(crate) fn state_url_flag(&self) -> Option<String> {
+        let value = self.get(&settings::STATE_URL)?;
+        (value.origin == Origin::Flag).then(|| value.text.clone())
+    }
+
     /// Returns how many settings somebody chose.
     pub(crate) fn count_chosen(&self) -> usize {
         self.values.values().filter(|value| value.origin != Origin::Default).count()

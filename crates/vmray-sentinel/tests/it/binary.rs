@@ -1,6 +1,6 @@
 //! The built binary, run as its users run it: no setting of this machine reaches it.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -71,28 +71,34 @@ impl Done {
     }
 }
 
-/// A command that goes on until told to stop.
+/// A command that goes on until told to stop, one of its streams read as it comes.
 pub(crate) struct Running {
     child: Child,
-    lines: BufReader<std::process::ChildStdout>,
+    lines: BufReader<Box<dyn Read>>,
     seen: String,
 }
 
 impl Running {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Self { child, lines, seen: String::new() }
+        let lines: Box<dyn Read> = Box::new(child.stdout.take().unwrap());
+        Self { child, lines: BufReader::new(lines), seen: String::new() }
     }
 
-    /// Reads stdout up to the first line that contains `part`, and returns that line.
+    /// Watches stderr instead of stdout, which is thrown away.
+    pub(crate) fn start_watching_stderr(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines: Box<dyn Read> = Box::new(child.stderr.take().unwrap());
+        Self { child, lines: BufReader::new(lines), seen: String::new() }
+    }
+
+    /// Reads the stream up to the first line that contains `part`, and returns that line.
     #[track_caller]
     pub(crate) fn line_with(&mut self, part: &str) -> String {
         loop {
             let mut line = String::new();
             if self.lines.read_line(&mut line).unwrap() == 0 {
-                let mut stderr = String::new();
-                self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+                let stderr = self.rest_of_stderr();
                 panic!("ended before '{part}':\n{}\n{stderr}", self.seen);
             }
             self.seen.push_str(&line);
@@ -102,14 +108,21 @@ impl Running {
         }
     }
 
+    fn rest_of_stderr(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut text).unwrap();
+        }
+        text
+    }
+
     /// Sends SIGTERM and waits for the end.
     pub(crate) fn terminate(mut self) -> Done {
         // The standard library can only kill; `kill` is on every machine that runs these tests.
         Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         let mut stdout = std::mem::take(&mut self.seen);
         self.lines.read_to_string(&mut stdout).unwrap();
-        let mut stderr = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        let stderr = self.rest_of_stderr();
         let status = self.child.wait().unwrap();
         Done { code: status.code().unwrap_or(-1), stdout, stderr }
     }

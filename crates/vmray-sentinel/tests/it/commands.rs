@@ -44,6 +44,27 @@ fn completions_are_printed(#[case] shell: &str) {
     assert!(Setup::new().run(&["completions", shell, "--json"]).code(0).json()["script"].is_string());
 }
 
+#[rstest]
+#[case::feed(&["feed", "--once"])]
+#[case::serve(&["serve"])]
+fn missing_settings_are_all_named_with_an_example(#[case] command: &[&str]) {
+    let done = Setup::new().run(command).code(2);
+    for name in ["VmrayBaseURL", "VmrayAPIKey", "AzureWorkspaceID"] {
+        assert!(done.stderr.contains(&format!("{name} is missing")), "{}", done.stderr);
+        assert!(done.stderr.contains(&format!("example: {name}=")), "{}", done.stderr);
+    }
+    assert_eq!(done.stdout, "");
+}
+
+#[test]
+fn a_failure_is_one_object_with_json() {
+    let done = Setup::new().run(&["feed", "--once", "--json"]).code(2);
+    let failure = done.json();
+    assert_eq!(failure["outcome"], "failed");
+    assert_eq!(failure["exit_code"], 2);
+    assert!(failure["error"].as_str().unwrap().contains("VmrayBaseURL"), "{failure}");
+}
+
 #[test]
 fn settings_come_from_file_environment_and_flags_in_this_order() {
     let setup = Setup::new().with("tlp", "green").with("POLLING", "5 * * * *");

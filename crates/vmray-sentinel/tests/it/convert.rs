@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::binary::Setup;
 
-fn reply(domain: &str, verdict: Value) -> String {
+fn reply(domain: &str, verdict: &str) -> String {
     json!({ "result": "ok", "data": { "iocs": { "domains": [
         { "id": 0, "ioc": true, "verdict": verdict, "domain": domain, "analysis_ids": [7] }
     ] } } })
@@ -26,7 +26,7 @@ fn indicators(bundle: &Value) -> Vec<&Value> {
 #[test]
 fn the_same_files_give_the_same_bundle_in_any_order() {
     let setup = Setup::new();
-    fs::write(setup.home().join("a.json"), reply("evil-panel-5e.top", "malicious".into())).unwrap();
+    fs::write(setup.home().join("a.json"), reply("evil-panel-5e.top", "malicious")).unwrap();
     fs::write(setup.home().join("b.json"), SUMMARY).unwrap();
     let seen = ["--seen", "2026-03-01"];
     let one = setup.run(&[&["convert", "a.json", "b.json"][..], &seen].concat()).code(0);
@@ -62,7 +62,7 @@ fn an_unreadable_file_is_named_and_the_others_are_converted() {
 #[test]
 fn settings_decide_what_is_converted() {
     let setup = Setup::new();
-    fs::write(setup.home().join("a.json"), reply("evil-panel-5e.top", "suspicious".into())).unwrap();
+    fs::write(setup.home().join("a.json"), reply("evil-panel-5e.top", "suspicious")).unwrap();
     let none = setup.run(&["convert", "a.json"]).code(0);
     assert!(indicators(&none.json()).is_empty());
     assert!(none.stderr.contains("1 entry left out by VmraySampleVerdict=Malicious"), "{}", none.stderr);

@@ -1,0 +1,95 @@
+//! The feed on its schedule, one run at a time, until told to stop.
+//!
+//! The first run begins at once: after a restart nobody wants to wait for the next full hour, and a run that finds
+//! nothing new costs a few listing calls. A run that fails is logged and the next one begins on schedule.
+
+use std::time::Duration;
+
+use feed::RunOptions;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::live::{Live, Running};
+use crate::{progress, words};
+
+/// The longest sleep, so that a changed clock or a machine that slept is noticed.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// Runs until `stop`. `options` are those of every run; `since` only of the first.
+pub(crate) async fn run(
+    engine: &Engine,
+    mut options: RunOptions,
+    live: &watch::Sender<Live>,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    while !stop.is_cancelled() {
+        once(engine, &options, live, stop).await;
+        options.since = None;
+        let now = engine.clock().now();
+        let Some(next) = engine.schedule.next_after(now) else {
+            return Err(Failure::from(anyhow::anyhow!("the schedule {} has no next time", engine.schedule)));
+        };
+        live.send_modify(|live| live.next_run = Some(next));
+        if !stop.is_cancelled() {
+            info!(next = %words::time(next), "waiting for the next run");
+        }
+        sleep_until(engine, next, stop).await;
+    }
+    Ok(())
+}
+
+async fn once(engine: &Engine, options: &RunOptions, live: &watch::Sender<Live>, stop: &CancellationToken) {
+    let since = engine.clock().now();
+    live.send_modify(|live| {
+        live.next_run = None;
+        live.running = Some(Running { since, bars: Vec::new() });
+    });
+    let outcome = engine
+        .run(options, stop, |progress| {
+            live.send_modify(|live| {
+                if let Some(running) = &mut live.running {
+                    running.bars = progress::bars(progress);
+                }
+            });
+        })
+        .await;
+    let failed = match outcome {
+        Ok(summary) => {
+            info!(
+                outcome = ?summary.outcome,
+                quarantine = summary.quarantine_open,
+                open_samples = summary.samples_open,
+                "run ended: {}",
+                words::counts(&summary.counts)
+            );
+            None
+        }
+        Err(cause) => {
+            let failure = Failure::from_run(cause);
+            error!("run failed: {}", failure.one_line());
+            Some(failure.one_line())
+        }
+    };
+    live.send_modify(|live| {
+        live.running = None;
+        live.last_error = failed;
+    });
+}
+
+async fn sleep_until(engine: &Engine, next: Timestamp, stop: &CancellationToken) {
+    loop {
+        let left = next.duration_since(engine.clock().now());
+        let Ok(left) = Duration::try_from(left) else { return };
+        if left.is_zero() {
+            return;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(left.min(LOOK_AGAIN)) => {}
+        }
+    }
+}

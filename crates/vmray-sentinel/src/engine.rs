@@ -1,0 +1,149 @@
+//! The feed as this process runs it: built from the settings, one run at a time.
+
+use std::sync::Arc;
+
+use feed::{Feed, Limits, Progress, RunOptions, RunSummary};
+use indicators::Style;
+use jiff::SignedDuration;
+use ledger::{StateUrl, Storage};
+use outbound::{Clock, RetryPolicy, Transport};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{
+    IndicatorConfig, Problems, ROUTE, Reader, Schedule, SentinelConfig, Settings, VmrayConfig, initial_fetch, schedule,
+    state_url, transport,
+};
+use crate::connect;
+use crate::failure::Failure;
+use crate::state;
+
+/// Everything that the feed needs, read and valid.
+#[derive(Debug)]
+pub(crate) struct FeedConfig {
+    vmray: VmrayConfig,
+    sentinel: SentinelConfig,
+    indicators: IndicatorConfig,
+    initial_fetch: SignedDuration,
+    transport: Arc<dyn Transport>,
+    /// When it runs.
+    pub(crate) schedule: Schedule,
+    /// Where its state is.
+    pub(crate) state_url: StateUrl,
+}
+
+impl FeedConfig {
+    /// Reads the settings, or says everything that is wrong with them.
+    pub(crate) fn load(settings: &Settings) -> Result<Self, Problems> {
+        let mut reader = Reader::new(settings);
+        let vmray = VmrayConfig::read(&mut reader);
+        let sentinel = SentinelConfig::read(&mut reader);
+        let indicators = IndicatorConfig::read(&mut reader);
+        let initial_fetch = initial_fetch(&mut reader);
+        let schedule = schedule(&mut reader);
+        let state_url = state_url(&mut reader);
+        let transport = transport(&mut reader).map(|transport| Arc::new(transport) as Arc<dyn Transport>);
+        let whole = (|| {
+            Some(Self {
+                vmray: vmray?,
+                sentinel: sentinel?,
+                indicators: indicators?,
+                initial_fetch: initial_fetch?,
+                transport: transport?,
+                schedule: schedule?,
+                state_url: state_url?,
+            })
+        })();
+        reader.finish(whole)
+    }
+
+    /// The pace of uploads.
+    pub(crate) fn uploads_per_minute(&self) -> usize {
+        self.sentinel.uploads_per_minute
+    }
+
+    /// What is allowed, but likely a mistake.
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.sentinel.warning()
+    }
+}
+
+/// A feed that is ready to run.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    feed: Feed,
+    /// Where its state is.
+    pub(crate) storage: Storage,
+    /// The same, as an address.
+    pub(crate) state_url: StateUrl,
+    /// When it runs.
+    pub(crate) schedule: Schedule,
+    clock: Arc<dyn Clock>,
+}
+
+impl Engine {
+    /// Builds the clients and opens the state: for writing, unless nothing is to be changed.
+    pub(crate) fn build(config: FeedConfig, clock: &Arc<dyn Clock>, changes: Changes) -> Result<Self, Failure> {
+        let FeedConfig { vmray, sentinel, indicators, initial_fetch, transport, schedule, state_url } = config;
+        let opened = match changes {
+            Changes::Kept => Storage::create(&state_url),
+            Changes::None => Storage::existing(&state_url),
+        };
+        let storage = opened.map_err(|error| state::failed(&state_url, error))?;
+        let tokens = connect::tokens(&sentinel, &transport, clock);
+        let style = Style {
+            vmray_base: Some(vmray.base.to_string()),
+            tlp: indicators.tlp,
+            expiry: indicators.expiry,
+            created_by: indicators::identity().id,
+        };
+        let feed = Feed {
+            vmray: connect::vmray(&vmray, &transport, RetryPolicy::default(), clock),
+            upload: connect::upload(&sentinel, &transport, RetryPolicy::default(), tokens, clock),
+            rules: indicators.rules,
+            style,
+            storage: storage.clone(),
+            route: ROUTE.to_owned(),
+            limits: Limits {
+                vmray_concurrency: vmray.concurrency,
+                uploads_in_flight: sentinel.uploads_in_flight,
+                initial_fetch,
+            },
+            clock: Arc::clone(clock),
+        };
+        Ok(Self { feed, storage, state_url, schedule, clock: Arc::clone(clock) })
+    }
+
+    /// Returns the time.
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Runs once and tells `watcher` how far it is.
+    ///
+    /// Dropping it is what a kill does: safe, and the next run continues.
+    pub(crate) async fn run(
+        &self,
+        options: &RunOptions,
+        stop: &CancellationToken,
+        mut watcher: impl FnMut(&Progress),
+    ) -> Result<RunSummary, feed::Error> {
+        let (progress, mut seen) = watch::channel(Progress::default());
+        let mut run = Box::pin(self.feed.run(options, &progress, stop));
+        loop {
+            tokio::select! {
+                outcome = &mut run => return outcome,
+                Ok(()) = seen.changed() => watcher(&seen.borrow_and_update()),
+            }
+        }
+    }
+}
+
+/// Whether a run may change the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// What it does is kept.
+    Kept,
+    /// Nothing is made, not even the folder.
+    None,
+}

@@ -1,0 +1,39 @@
+//! `demo`: the first thing anybody runs.
+
+use crate::binary::{Running, Setup, get};
+
+/// The demo leaves its state in the temporary folder; the test takes it away with its home.
+fn own_temporary_folder(setup: Setup) -> Setup {
+    let home = setup.home().to_str().unwrap().to_owned();
+    setup.with("TMPDIR", &home)
+}
+
+#[test]
+fn one_demo_shows_that_it_works_and_what_to_try_next() {
+    let setup = own_temporary_folder(Setup::new());
+    let done = setup.run(&["demo", "--once", "--samples", "20"]).code(0);
+    for part in ["20 samples", "in Sentinel", "second run   nothing new", "vmray-sentinel status --state-url"] {
+        assert!(done.stdout.contains(part), "{}", done.stdout);
+    }
+    let state = done.stdout.split_once("status --state-url ").unwrap().1.lines().next().unwrap();
+    assert!(setup.run(&["status", "--state-url", state]).code(0).stdout.contains("last run"));
+}
+
+#[test]
+fn the_demo_never_meets_real_settings() {
+    let setup = Setup::new().with("VmrayBaseURL", "https://vmray.example").with("Polling", "nonsense");
+    let done = own_temporary_folder(setup).run(&["demo", "--once", "--samples", "3", "--json"]).code(0);
+    assert_ne!(done.json()["objects_in_sentinel"], 0);
+}
+
+#[test]
+fn the_page_is_served_until_told_to_stop() {
+    let setup = own_temporary_folder(Setup::new());
+    let command = setup.command(&["demo", "--samples", "5", "--listen", "127.0.0.1:0"]);
+    let mut running = Running::start(command);
+    let line = running.line_with("Status page: ");
+    let url = line.split_once("Status page: ").unwrap().1;
+    assert!(get(&format!("{url}readyz")).starts_with("HTTP/1.1 200"));
+    assert!(get(url).contains("indicators known"));
+    running.terminate().code(0);
+}
