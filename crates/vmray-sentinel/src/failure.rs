@@ -47,6 +47,7 @@ impl Failure {
             feed::Error::State(error) => state::hint(error).to_owned(),
             feed::Error::Vmray(error) => error.hint().to_owned(),
             feed::Error::Upload(error) => error.hint(),
+            feed::Error::Serialise(_) => "this is a fault of the program: report it with the log".to_owned(),
         };
         Self { exit, error: error.into(), hints: vec![hint] }
     }
