@@ -5,9 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use indicators::{Finding, Parts, Receipt, ReceiptReason, Severity, Support, compose, name_of};
 use jiff::{SignedDuration, Timestamp};
-use ledger::{
-    Batch, IndicatorRecord, IndicatorState, OutboxRecord, ReceiptRecord, SampleRecord, SubmissionRecord,
-};
+use ledger::{Batch, IndicatorRecord, IndicatorState, OutboxRecord, ReceiptRecord, SampleRecord, SubmissionRecord};
 use tokio::time::Instant;
 
 use crate::diff::{Change, compare, confidence, content};
@@ -92,12 +90,8 @@ impl Delivery {
             batch.put_submission(*id, record)?;
         }
         let newest = sample.submissions.iter().map(|(id, _)| *id).max().unwrap_or(0);
-        let read = SampleRecord {
-            read_at: now,
-            submission_id: newest,
-            findings: supporting,
-            receipts: receipts.len() as u64,
-        };
+        let read =
+            SampleRecord { read_at: now, submission_id: newest, findings: supporting, receipts: receipts.len() as u64 };
         batch.put_sample(sample.sample_id, &read)?;
         batch.delete_open_sample(sample.sample_id);
         self.commit(batch).await?;

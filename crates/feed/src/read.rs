@@ -50,8 +50,7 @@ pub(crate) async fn read(client: &Client, rules: &Rules, group: Group) -> Read {
         }
     }
     let submissions = submissions.iter().map(|submission| (submission.id.0, record_of(submission))).collect();
-    let findings =
-        SampleFindings { sample_id, submissions, findings: mapped.findings, receipts: mapped.receipts };
+    let findings = SampleFindings { sample_id, submissions, findings: mapped.findings, receipts: mapped.receipts };
     Read::Found { findings, filtered_out: mapped.filtered_out }
 }
 

@@ -31,20 +31,13 @@ impl Feed {
     ) -> Result<RunSummary, Error> {
         let started = self.clock.now();
         let storage = if options.dry_run { self.storage.dry() } else { self.storage.clone() };
-        let binding = Binding {
-            vmray: self.vmray.base().host().to_owned(),
-            workspace: self.upload.workspace().to_string(),
-        };
+        let binding =
+            Binding { vmray: self.vmray.base().host().to_owned(), workspace: self.upload.workspace().to_string() };
         let ledger = Ledger::open(&storage, &self.route, &binding, started, Upkeep::default()).await?;
         let uploads = (!options.dry_run).then(|| self.upload.clone());
-        let delivery = Delivery::begin(
-            ledger,
-            uploads,
-            self.style.clone(),
-            self.clock.clone(),
-            self.limits.uploads_in_flight,
-        )
-        .await?;
+        let delivery =
+            Delivery::begin(ledger, uploads, self.style.clone(), self.clock.clone(), self.limits.uploads_in_flight)
+                .await?;
         let mut run = Run {
             feed: self,
             delivery,

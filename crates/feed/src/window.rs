@@ -64,10 +64,10 @@ pub(crate) fn plan(
 
 /// Lists a window to its end.
 pub(crate) async fn list(client: &Client, window: Window, now: Timestamp) -> Result<Listed, Error> {
-    let end = window.to.map_or_else(|| now.checked_add(OPEN_END), |to| to.checked_add(SECOND)).unwrap_or(Timestamp::MAX);
+    let end =
+        window.to.map_or_else(|| now.checked_add(OPEN_END), |to| to.checked_add(SECOND)).unwrap_or(Timestamp::MAX);
     let begin = window.from.checked_sub(SECOND).unwrap_or(Timestamp::MIN);
-    let mut filter =
-        SubmissionFilter { finish_time: Some((Some(begin), Some(end))), ..SubmissionFilter::default() };
+    let mut filter = SubmissionFilter { finish_time: Some((Some(begin), Some(end))), ..SubmissionFilter::default() };
     let mut listed = Listed { submissions: Vec::new(), unreadable: Vec::new(), until: window.to.unwrap_or(now) };
     let mut first = true;
     loop {
