@@ -42,7 +42,7 @@ pub(crate) async fn read(client: &Client, rules: &Rules, group: Group) -> Read {
         let found = match client.mitre_attack(SampleId(sample_id)).await {
             Ok(attack) => tactics(&attack),
             // Older servers lack it, and some keys may not see it: the indicators go without phases.
-            Err(vmray::Error::NotFound { .. } | vmray::Error::Forbidden { .. }) => Vec::new(),
+            Err(vmray::Error::NotFound | vmray::Error::Forbidden) => Vec::new(),
             Err(error) => return failed(sample_id, submissions, error),
         };
         for finding in &mut mapped.findings {
@@ -70,8 +70,8 @@ pub(crate) fn supporting(rules: &Rules, submissions: &[Submission]) -> Vec<Submi
 
 fn failed(sample_id: u64, submissions: Vec<Submission>, error: vmray::Error) -> Read {
     match error {
-        vmray::Error::Unauthorized { .. } => Read::Fatal(error),
-        vmray::Error::NotFound { .. } => open(sample_id, submissions, error.to_string(), true),
+        vmray::Error::Unauthorized => Read::Fatal(error),
+        vmray::Error::NotFound => open(sample_id, submissions, error.to_string(), true),
         error if error.is_transient() => Read::Trouble { sample_id, submissions, error },
         error => open(sample_id, submissions, error.to_string(), false),
     }

@@ -119,9 +119,9 @@ impl Run<'_> {
             }
             match open::group_of(&self.feed.vmray, &sample).await {
                 Ok(group) => groups.push(group),
-                Err(error @ vmray::Error::Unauthorized { .. }) => return Err(error.into()),
+                Err(error @ vmray::Error::Unauthorized) => return Err(error.into()),
                 Err(error) => {
-                    let not_found = matches!(error, vmray::Error::NotFound { .. });
+                    let not_found = matches!(error, vmray::Error::NotFound);
                     self.leave_open(sample.sample_id, &[], &error.to_string(), not_found).await?;
                 }
             }

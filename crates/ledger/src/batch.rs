@@ -120,8 +120,8 @@ impl Batch {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
-        let digest: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        self.put(&key::receipt(record.sample_id, &digest), record)
+        let digest = hash.finalize().iter().take(8).fold(0_u64, |digest, byte| digest << 8 | u64::from(*byte));
+        self.put(&key::receipt(record.sample_id, digest), record)
     }
 
     /// Remembers a run.

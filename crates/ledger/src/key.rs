@@ -42,8 +42,8 @@ pub(crate) fn evidence(indicator: &str, sample: u64) -> String {
     format!("{EVIDENCE}{indicator}/{sample:020}")
 }
 
-pub(crate) fn receipt(sample: u64, digest: &str) -> String {
-    format!("{RECEIPT}{sample:020}/{digest}")
+pub(crate) fn receipt(sample: u64, digest: u64) -> String {
+    format!("{RECEIPT}{sample:020}/{digest:016x}")
 }
 
 pub(crate) fn run(started: Timestamp) -> String {
