@@ -1,7 +1,7 @@
 //! From VMRay's submissions to delivery.
 //!
 //! One run: apply what people asked for, send what the last run left, list the submissions that finished since the
-//! cursor ([`window`]), read each distinct sample that the filter wants once ([`read`]), map, stage, send, settle.
+//! cursor (`window`), read each distinct sample that the filter wants once (`read`), map, stage, send, settle.
 //! The cursor moves in the batch that closes its window, after every sample of it is staged or open. A run that is
 //! stopped or killed at any instant is continued by the next.
 

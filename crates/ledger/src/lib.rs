@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod clock;
 mod command;
 mod error;
 mod key;

@@ -8,6 +8,7 @@ use slatedb::Db;
 use slatedb::config::{CompactorOptions, Settings};
 use slatedb::db_cache::moka::{MokaCache, MokaCacheOptions};
 
+use crate::clock::{EngineClock, newest_stamp};
 use crate::record::{Collected, FORMAT, Format};
 use crate::records::Source;
 use crate::storage::WriterLock;
@@ -59,11 +60,15 @@ impl Ledger {
     ) -> Result<Self, Error> {
         let lock = storage.lock(route)?;
         let path = ledger_path(route);
+        let clock = Arc::new(EngineClock::new());
         let db = Db::builder(path.as_str(), storage.store())
             .with_settings(settings())
+            .with_system_clock(clock.clone())
             .with_db_cache(cache(), 0)
             .build()
             .await?;
+        clock.not_before(db.manifest().last_l0_clock_tick());
+        catch_up(&db, &clock).await?;
         let records = Records::new(Source::Writer(db.clone()));
         let mut ledger = Self { db, records, path, storage: storage.clone(), upkeep, collect: false, _lock: lock };
         if let Err(error) = ledger.introduce(route, binding, now).await {
@@ -135,6 +140,16 @@ impl Ledger {
         Box::pin(self.db.close()).await?;
         upkeep::tend(&self.path, &self.storage.store(), &self.upkeep, self.collect).await
     }
+}
+
+/// Writes something that means nothing, to learn whether the machine's clock is behind the newest write.
+async fn catch_up(db: &Db, clock: &EngineClock) -> Result<(), Error> {
+    let probe = || Box::pin(db.delete(key::of_text(key::ABOUT, "probe")));
+    let Err(error) = probe().await else { return Ok(()) };
+    let Some(newest) = newest_stamp(&error) else { return Err(error.into()) };
+    clock.not_before(newest);
+    probe().await?;
+    Ok(())
 }
 
 pub(crate) fn ledger_path(route: &str) -> String {

@@ -1,0 +1,7 @@
+//! Whole runs against the stand-ins, in process and on paused time.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
+
+mod faults;
+mod guarantees;
+mod kill;
+mod world;

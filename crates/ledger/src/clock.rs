@@ -1,0 +1,55 @@
+//! A clock for the engine that never goes back.
+//!
+//! The engine stamps each write and refuses one that is older than the newest it knows. A machine whose clock was
+//! an hour fast and is then set right would be locked out of its own state for that hour, so the engine gets a
+//! clock that stands still until the machine has caught up. We use no stamp of the engine for anything but the age
+//! of its files.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use slatedb_common::clock::{DefaultSystemClock, SystemClock, SystemClockTicker};
+
+#[derive(Debug)]
+pub(crate) struct EngineClock {
+    machine: DefaultSystemClock,
+    floor: AtomicI64,
+}
+
+impl EngineClock {
+    pub(crate) fn new() -> Self {
+        Self { machine: DefaultSystemClock::new(), floor: AtomicI64::new(i64::MIN) }
+    }
+
+    /// Never returns an instant before this one again.
+    pub(crate) fn not_before(&self, millis: i64) {
+        self.floor.fetch_max(millis, Ordering::SeqCst);
+    }
+}
+
+impl SystemClock for EngineClock {
+    fn now(&self) -> DateTime<Utc> {
+        let now = self.machine.now();
+        let floor = DateTime::from_timestamp_millis(self.floor.load(Ordering::SeqCst));
+        floor.map_or(now, |floor| floor.max(now))
+    }
+
+    fn sleep<'a>(&'a self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        self.machine.sleep(duration)
+    }
+
+    fn ticker<'a>(&'a self, duration: Duration) -> SystemClockTicker<'a> {
+        SystemClockTicker::new(self, duration)
+    }
+}
+
+/// Returns the newest stamp that the engine names when it refuses an older one.
+pub(crate) fn newest_stamp(error: &slatedb::Error) -> Option<i64> {
+    // The engine has no kind of its own for this; its words are stable within the pinned version.
+    let text = error.to_string();
+    let (_, after) = text.split_once("last_tick=`")?;
+    after.split_once('`')?.0.parse().ok()
+}
