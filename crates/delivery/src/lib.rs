@@ -1,7 +1,7 @@
 //! How an indicator gets to Sentinel exactly as often as needed.
 //!
 //! One value, [`Delivery`], owns the ledger for the length of a run; nobody else writes. What a sample says is
-//! compared with what is known ([`diff`]), written in one atomic batch ([`stage`](Delivery::stage)), made durable,
+//! compared with what is known (`diff`), written in one atomic batch ([`stage`](Delivery::stage)), made durable,
 //! and only then queued for sending. Answers are settled record by record: accepted leaves the outbox, refused goes to
 //! quarantine, unknown stays and is sent again, which the id makes harmless.
 //!

@@ -118,6 +118,9 @@ impl Run<'_> {
                 continue;
             }
             match open::group_of(&self.feed.vmray, &sample).await {
+                Ok(group) if group.submissions.is_empty() => {
+                    self.leave_open(sample.sample_id, &[], "VMRay lists no finished submission of it", false).await?;
+                }
                 Ok(group) => groups.push(group),
                 Err(error @ vmray::Error::Unauthorized) => return Err(error.into()),
                 Err(error) => {

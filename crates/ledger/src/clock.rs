@@ -41,7 +41,7 @@ impl SystemClock for EngineClock {
         self.machine.sleep(duration)
     }
 
-    fn ticker<'a>(&'a self, duration: Duration) -> SystemClockTicker<'a> {
+    fn ticker(&self, duration: Duration) -> SystemClockTicker<'_> {
         SystemClockTicker::new(self, duration)
     }
 }

@@ -64,8 +64,12 @@ pub(crate) fn read(what: &'static str, response: &Response, key: &str, now: Time
             let message = scrub(envelope.error_msg.as_deref().unwrap_or("no reason given"));
             return Err(refusal(response.status(), message, response.headers(), now));
         }
+        // Taken for an empty list, an answer of another kind would let a whole window pass as read.
+        let Some(data) = envelope.data else {
+            return Err(Error::Unreadable { what, reason: "an answer without data".to_owned() });
+        };
         return Ok(Answer {
-            data: envelope.data.unwrap_or(RawValue::NULL).to_owned(),
+            data: data.to_owned(),
             continuation: envelope.continuation_id.filter(|id| !id.is_empty()),
             truncated: envelope.truncated.unwrap_or_default(),
             date: date(response.headers()),
@@ -186,8 +190,6 @@ mod tests {
     #[case(r#"{"data": {"errors": []}}"#, r#"{"errors": []}"#, None, false)]
     #[case(r#"{"result": "ok", "continuation_id": null, "truncated": null, "data": []}"#, "[]", None, false)]
     #[case(r#"{"result": "ok", "continuation_id": 123, "truncated": true, "data": []}"#, "[]", Some("123"), true)]
-    #[case(r#"{"result": "ok"}"#, "null", None, false)]
-    #[case(r#"{"result": "ok", "data": null, "extra": {"a": [1]}}"#, "null", None, false)]
     fn reads_a_success(
         #[case] body: &str,
         #[case] data: &str,
@@ -203,6 +205,12 @@ mod tests {
 
     #[rstest]
     #[case(200, "", "cannot read a test of VMRay: empty answer")]
+    #[case(200, r#"{"result": "ok"}"#, "cannot read a test of VMRay: an answer without data")]
+    #[case(
+        200,
+        r#"{"result": "ok", "data": null, "extra": {"a": [1]}}"#,
+        "cannot read a test of VMRay: an answer without data"
+    )]
     #[case(200, "<html><title>Sign in</title>", "cannot read a test of VMRay: a page titled \"Sign in\"")]
     #[case(200, r#"{"data": [1, 2"#, "cannot read a test of VMRay: EOF while parsing a list at line 1 column 14")]
     #[case(

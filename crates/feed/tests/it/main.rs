@@ -1,5 +1,10 @@
 //! Whole runs against the stand-ins, in process and on paused time.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on panics"
+)]
 
 mod faults;
 mod guarantees;

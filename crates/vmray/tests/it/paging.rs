@@ -179,10 +179,8 @@ async fn a_refusal_inside_a_continuation_is_final() {
 
 #[tokio::test]
 async fn an_empty_list_is_empty() {
-    for nothing in [json!([]), Value::Null] {
-        let (_, client) = scripted([data(&nothing)]);
-        assert_eq!(page(&client, None).await.unwrap().items, []);
-    }
+    let (_, client) = scripted([data(&json!([]))]);
+    assert_eq!(page(&client, None).await.unwrap().items, []);
 }
 
 #[tokio::test]
