@@ -164,13 +164,9 @@ impl Setting {
         outcome
     }
 
-    fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-    }
-
     /// Reads the ledger.
     pub(crate) fn known(&self) -> Known {
-        self.block_on(async {
+        block_on(async {
             let reader = Reader::open(&self.storage, "default").await.unwrap();
             let records = reader.records();
             Known {
@@ -249,6 +245,10 @@ impl Setting {
             assert!(request.status != Some(429), "seed {}: we went too fast", self.seed);
         }
     }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// What the ledger says.
