@@ -1,9 +1,9 @@
 //! A clock for the engine that never goes back.
 //!
-//! The engine stamps each write and refuses one that is older than the newest it knows. A machine whose clock was
-//! an hour fast and is then set right would be locked out of its own state for that hour, so the engine gets a
-//! clock that stands still until the machine has caught up. We use no stamp of the engine for anything but the age
-//! of its files.
+//! The engine stamps each write, each file and each merge, and refuses a stamp older than the newest it knows. A
+//! machine whose clock was an hour fast and is then set right would be locked out of its own state for that hour, so
+//! the engine gets a clock that stands still until the machine has caught up. We use no stamp of the engine for
+//! anything but the age of its files.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use slatedb::admin::Admin;
 use slatedb_common::clock::{DefaultSystemClock, SystemClock, SystemClockTicker};
 
 #[derive(Debug)]
@@ -22,6 +23,27 @@ pub(crate) struct EngineClock {
 impl EngineClock {
     pub(crate) fn new() -> Self {
         Self { machine: DefaultSystemClock::new(), floor: AtomicI64::new(i64::MIN) }
+    }
+
+    /// Never returns an instant before the newest stamp of the engine's files again.
+    pub(crate) async fn not_before_files(&self, admin: &Admin) -> Result<(), slatedb::Error> {
+        let newest = |stamps: &mut dyn Iterator<Item = u64>| {
+            stamps.max().and_then(|newest| i64::try_from(newest).ok()).unwrap_or(i64::MIN)
+        };
+        if let Some(manifest) = admin.read_manifest(None).await? {
+            self.not_before(manifest.last_l0_clock_tick());
+            let files = manifest.all_sst_views().map(|view| view.sst.id.value().timestamp_ms());
+            let merged = manifest.last_compacted_l0_sst_id().map(|id| id.timestamp_ms());
+            self.not_before(newest(&mut files.chain(merged)));
+        }
+        if let Some(merges) = admin.read_compactions(None).await? {
+            for merge in merges.recent_compactions() {
+                let outputs = merge.output_ssts();
+                let files = outputs.iter().map(|file| file.id.value().timestamp_ms());
+                self.not_before(newest(&mut files.chain([merge.id().timestamp_ms()])));
+            }
+        }
+        Ok(())
     }
 
     /// Never returns an instant before this one again.

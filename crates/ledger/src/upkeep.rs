@@ -17,6 +17,7 @@ use slatedb::config::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::EngineClock;
 use crate::{Batch, Error, ReceiptRecord, Records, RunRecord, key};
 
 /// The engine's own threshold: it merges from this many files on.
@@ -66,16 +67,15 @@ pub(crate) async fn expire(records: &Records, batch: &mut Batch, now: Timestamp)
     Ok(())
 }
 
+/// Returns the engine's back office, on the clock that its files are stamped with.
+pub(crate) fn admin(path: &str, store: &Arc<dyn ObjectStore>, clock: &Arc<EngineClock>) -> Admin {
+    Admin::builder(path, store.clone()).with_system_clock(clock.clone()).build()
+}
+
 /// Merges files when there are many, and collects old ones when told so. The ledger is closed by now.
-pub(crate) async fn tend(
-    path: &str,
-    store: &Arc<dyn ObjectStore>,
-    upkeep: &Upkeep,
-    collect: bool,
-) -> Result<(), Error> {
-    let admin = Admin::builder(path, store.clone()).build();
-    if files(&admin).await? >= COMPACT_FROM {
-        merge(&admin, upkeep.keep_merging).await?;
+pub(crate) async fn tend(admin: &Admin, upkeep: &Upkeep, collect: bool) -> Result<(), Error> {
+    if files(admin).await? >= COMPACT_FROM {
+        merge(admin, upkeep.keep_merging).await?;
     }
     if collect {
         Box::pin(admin.run_gc_once(collection(upkeep))).await?;

@@ -29,6 +29,7 @@ const STORE_RETRIES: u32 = 5;
 /// Dropping it without [`close`](Self::close) is what a kill does: what was flushed stays.
 pub struct Ledger {
     db: Db,
+    clock: Arc<EngineClock>,
     records: Records,
     path: String,
     storage: Storage,
@@ -61,16 +62,17 @@ impl Ledger {
         let lock = storage.lock(route)?;
         let path = ledger_path(route);
         let clock = Arc::new(EngineClock::new());
+        clock.not_before_files(&upkeep::admin(&path, &storage.store(), &clock)).await?;
         let db = Db::builder(path.as_str(), storage.store())
             .with_settings(settings())
             .with_system_clock(clock.clone())
             .with_db_cache(cache(), 0)
             .build()
             .await?;
-        clock.not_before(db.manifest().last_l0_clock_tick());
         catch_up(&db, &clock).await?;
         let records = Records::new(Source::Writer(db.clone()));
-        let mut ledger = Self { db, records, path, storage: storage.clone(), upkeep, collect: false, _lock: lock };
+        let mut ledger =
+            Self { db, clock, records, path, storage: storage.clone(), upkeep, collect: false, _lock: lock };
         if let Err(error) = ledger.introduce(route, binding, now).await {
             // Nothing was written; an engine left open would keep its tasks running.
             drop(ledger.db.close().await);
@@ -138,7 +140,8 @@ impl Ledger {
     /// Flushes, closes and does the upkeep that is due.
     pub async fn close(self) -> Result<(), Error> {
         Box::pin(self.db.close()).await?;
-        upkeep::tend(&self.path, &self.storage.store(), &self.upkeep, self.collect).await
+        let admin = upkeep::admin(&self.path, &self.storage.store(), &self.clock);
+        upkeep::tend(&admin, &self.upkeep, self.collect).await
     }
 }
 

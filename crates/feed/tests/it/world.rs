@@ -57,6 +57,7 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
     pub(crate) verdicts: &'static str,
     pub(crate) offset: SignedDuration,
+    pub(crate) per_minute: usize,
 }
 
 /// The feed's clock, which may be wrong.
@@ -79,7 +80,20 @@ impl Setting {
         let seed = options.seed;
         let stack = Stack::new(world, options, clock.clone());
         let storage = Storage::over(Arc::new(InMemory::new()));
-        Self { clock, stack, storage, seed, verdicts: "Malicious & Suspicious", offset: SignedDuration::ZERO }
+        Self {
+            clock,
+            stack,
+            storage,
+            seed,
+            verdicts: "Malicious & Suspicious",
+            offset: SignedDuration::ZERO,
+            per_minute: 95,
+        }
+    }
+
+    #[allow(dead_code, reason = "the benchmark's")]
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub(crate) fn feed(&self) -> Feed {
@@ -103,7 +117,7 @@ impl Setting {
         let tokens = Arc::new(Tokens::new(transport.clone(), clock.clone(), &cloud, identity).with_seed(self.seed));
         let workspace = settings["AzureWorkspaceID"].parse().unwrap();
         let upload = UploadClient::new(
-            exchange().with_pacer(Pacer::per_minute(95)),
+            exchange().with_pacer(Pacer::per_minute(self.per_minute)),
             &cloud,
             workspace,
             tokens,

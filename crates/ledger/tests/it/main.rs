@@ -4,6 +4,7 @@
 mod commands;
 mod conformance;
 mod disk;
+mod long;
 mod upkeep;
 
 use jiff::{SignedDuration, Timestamp};
