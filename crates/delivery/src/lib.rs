@@ -15,6 +15,7 @@
 //! version that was sent.
 
 mod diff;
+mod event;
 mod queue;
 mod replay;
 mod send;
@@ -24,14 +25,15 @@ mod tally;
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use indicators::Style;
 use ledger::{Batch, Ledger, Records};
 use outbound::Clock;
 use sentinel::UploadClient;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
+pub use event::Event;
 pub use send::{Answer, Fill};
 pub use stage::SampleFindings;
 pub use tally::Tally;
@@ -61,7 +63,8 @@ pub struct Delivery {
     unflushed: Vec<Ready>,
     unflushed_bytes: usize,
     unflushed_since: Option<Instant>,
-    in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
+    flushing: Option<AbortOnDropHandle<Result<Vec<Ready>, ledger::Error>>>,
+    in_flight: FuturesUnordered<AbortOnDropHandle<Answer>>,
     failures_in_a_row: u32,
     halted: Option<sentinel::UploadError>,
     tally: Tally,
@@ -92,6 +95,7 @@ impl Delivery {
             unflushed: Vec::new(),
             unflushed_bytes: 0,
             unflushed_since: None,
+            flushing: None,
             in_flight: FuturesUnordered::new(),
             failures_in_a_row: 0,
             halted: None,

@@ -1,8 +1,8 @@
 //! Uploads: up to a hundred objects each, several at a time, at the pace of the upload client.
 
 use bytes::Bytes;
-use futures::{FutureExt as _, StreamExt as _};
 use sentinel::{MAX_OBJECTS, UploadError, Uploaded};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::queue::Ready;
 use crate::{Delivery, Error};
@@ -39,14 +39,11 @@ impl Delivery {
             self.queue.take_off(&batch);
             self.tally.uploads += 1;
             let client = client.clone();
-            self.in_flight.push(
-                async move {
-                    let objects: Vec<Bytes> = batch.iter().map(|ready| ready.object.clone()).collect();
-                    let outcome = client.upload(&objects).await;
-                    Answer { batch, outcome }
-                }
-                .boxed(),
-            );
+            self.in_flight.push(AbortOnDropHandle::new(tokio::spawn(async move {
+                let objects: Vec<Bytes> = batch.iter().map(|ready| ready.object.clone()).collect();
+                let outcome = client.upload(&objects).await;
+                Answer { batch, outcome }
+            })));
         }
         Ok(())
     }
@@ -70,11 +67,6 @@ impl Delivery {
         Ok(batch)
     }
 
-    /// Returns the next answer, or `None` when nothing is on its way. Cancel-safe.
-    pub async fn next_answer(&mut self) -> Option<Answer> {
-        self.in_flight.next().await
-    }
-
     /// Says whether something is on its way.
     pub fn is_sending(&self) -> bool {
         !self.in_flight.is_empty()
@@ -83,6 +75,7 @@ impl Delivery {
     /// Says whether nothing is left that this run could send.
     pub fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
+            && self.flushing.is_none()
             && (self.halted.is_some()
                 || self.uploads.is_none()
                 || (self.queue.len() == 0 && !self.queue.has_cut() && self.unflushed.is_empty()))

@@ -16,8 +16,7 @@ const FAILURES_IN_A_ROW: u32 = 3;
 const THROTTLES_IN_A_ROW: u32 = 20;
 
 impl Delivery {
-    /// Settles an answer. Not cancel-safe: finish it, or start over from the ledger.
-    pub async fn settle(&mut self, answer: Answer) -> Result<(), Error> {
+    pub(crate) async fn settle(&mut self, answer: Answer) -> Result<(), Error> {
         let Answer { batch, outcome } = answer;
         self.queue.land(&batch);
         match outcome {

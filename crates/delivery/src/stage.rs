@@ -7,6 +7,7 @@ use indicators::{Finding, Parts, Receipt, ReceiptReason, Severity, Support, comp
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Batch, IndicatorRecord, IndicatorState, OutboxRecord, ReceiptRecord, SampleRecord, SubmissionRecord};
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::diff::{Change, compare, confidence, content};
 use crate::queue::Ready;
@@ -96,7 +97,10 @@ impl Delivery {
         batch.delete_open_sample(sample.sample_id);
         self.commit(batch).await?;
         self.unflushed.extend(staged);
-        if self.unflushed_bytes >= FLUSH_BYTES { self.flush().await } else { Ok(()) }
+        if self.unflushed_bytes >= FLUSH_BYTES {
+            self.start_flush();
+        }
+        Ok(())
     }
 
     fn next_record(
@@ -176,13 +180,34 @@ impl Delivery {
         self.flush().await
     }
 
-    /// Returns when what is staged must be made durable.
+    /// Returns when what is staged must be made durable; never while the disk is at it.
     pub fn flush_due(&self) -> Option<Instant> {
-        self.unflushed_since.map(|since| since + FLUSH_AFTER)
+        self.unflushed_since.filter(|_| self.flushing.is_none()).map(|since| since + FLUSH_AFTER)
+    }
+
+    /// Begins to make durable what is staged, unless the disk is at it; [`next_event`](Self::next_event) tells when.
+    pub fn start_flush(&mut self) {
+        if self.flushing.is_some() {
+            return;
+        }
+        let staged = std::mem::take(&mut self.unflushed);
+        self.unflushed_since = None;
+        self.unflushed_bytes = 0;
+        let flush = self.ledger.flush_aside();
+        self.flushing = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            flush.await?;
+            Ok(staged)
+        })));
     }
 
     /// Makes what is staged durable and queues it for sending.
     pub async fn flush(&mut self) -> Result<(), Error> {
+        if let Some(flushing) = self.flushing.take() {
+            let durable = flushing.await.map_err(|error| ledger::Error::Storage(Box::new(error)))??;
+            for ready in durable {
+                self.queue.push(ready);
+            }
+        }
         self.ledger.flush().await?;
         self.unflushed_since = None;
         self.unflushed_bytes = 0;

@@ -1,14 +1,17 @@
 //! One run from beginning to end.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use delivery::{Delivery, Fill};
 use futures::StreamExt as _;
 use futures::stream::FuturesOrdered;
+use indicators::Rules;
 use jiff::Timestamp;
 use ledger::{Batch, Binding, Commands, Cursor, Ledger, ReceiptRecord, RunRecord, Upkeep};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use crate::read::{Read, read, supporting};
@@ -43,6 +46,7 @@ impl Feed {
             delivery,
             progress,
             stop: stop.child_token(),
+            rules: Arc::new(self.rules.clone()),
             samples_read: 0,
             filtered_out: 0,
             troubles: 0,
@@ -75,6 +79,7 @@ struct Run<'a> {
     delivery: Delivery,
     progress: &'a watch::Sender<Progress>,
     stop: CancellationToken,
+    rules: Arc<Rules>,
     samples_read: u64,
     filtered_out: u64,
     troubles: u32,
@@ -172,13 +177,14 @@ impl Run<'_> {
     async fn read_groups(&mut self, groups: Vec<Group>) -> Result<bool, Error> {
         let mut waiting = VecDeque::from(groups);
         self.progress.send_modify(|progress| progress.samples_total += waiting.len() as u64);
-        let feed = self.feed;
         let mut reading = FuturesOrdered::new();
         loop {
-            while reading.len() < feed.limits.vmray_concurrency.max(1)
+            while reading.len() < self.feed.limits.vmray_concurrency.max(1)
                 && let Some(group) = waiting.pop_front()
             {
-                reading.push_back(read(&feed.vmray, &feed.rules, group));
+                let (client, rules) = (self.feed.vmray.clone(), Arc::clone(&self.rules));
+                reading
+                    .push_back(AbortOnDropHandle::new(tokio::spawn(async move { read(&client, &rules, group).await })));
             }
             self.delivery.start_uploads(Fill::Full).await?;
             self.show();
@@ -186,12 +192,15 @@ impl Run<'_> {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(false),
-                Some(answer) = self.delivery.next_answer(), if self.delivery.is_sending() => {
-                    self.delivery.settle(answer).await?;
-                }
-                () = until(flush_due) => self.delivery.flush().await?,
+                event = self.delivery.next_event() => self.delivery.handle(event).await?,
+                () = until(flush_due) => self.delivery.start_flush(),
                 next = reading.next() => match next {
-                    Some(sample) => self.stage(sample).await?,
+                    Some(Ok(sample)) => self.stage(sample).await?,
+                    // A task that panicked: its sample is not recorded as seen, so the next run reads it again.
+                    Some(Err(error)) => {
+                        warn!(%error, "reading a sample ended without an outcome");
+                        return Ok(false);
+                    }
                     None => break,
                 },
             }
@@ -249,7 +258,7 @@ impl Run<'_> {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Ok(()),
-                Some(answer) = self.delivery.next_answer() => self.delivery.settle(answer).await?,
+                event = self.delivery.next_event() => self.delivery.handle(event).await?,
             }
         }
     }
@@ -272,8 +281,9 @@ impl Run<'_> {
             // The state itself failed; writing to it again could only hide the first error.
             return Err(error);
         }
-        while let Some(answer) = self.delivery.next_answer().await {
-            self.delivery.settle(answer).await?;
+        while self.delivery.is_sending() {
+            let event = self.delivery.next_event().await;
+            self.delivery.handle(event).await?;
         }
         self.show();
         let result = match (result, self.delivery.take_halted()) {

@@ -137,6 +137,15 @@ impl Ledger {
         Ok(())
     }
 
+    /// Makes everything committed so far durable, while the caller goes on.
+    pub fn flush_aside(&self) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+        let db = self.db.clone();
+        async move {
+            Box::pin(db.flush()).await?;
+            Ok(())
+        }
+    }
+
     /// Flushes, closes and does the upkeep that is due.
     pub async fn close(self) -> Result<(), Error> {
         Box::pin(self.db.close()).await?;
