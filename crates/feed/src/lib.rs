@@ -10,6 +10,7 @@ mod outcome;
 mod read;
 mod run;
 mod window;
+mod work;
 
 use std::sync::Arc;
 

@@ -1,25 +1,25 @@
 //! One run from beginning to end.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use delivery::{Delivery, Fill};
-use futures::StreamExt as _;
-use futures::stream::FuturesOrdered;
 use indicators::Rules;
 use jiff::Timestamp;
 use ledger::{Batch, Binding, Commands, Cursor, Ledger, ReceiptRecord, RunRecord, Upkeep};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use crate::read::{Read, read, supporting};
-use crate::window::{Group, Window, list, news, plan, record_of};
+use crate::read::{Read, supporting};
+use crate::window::{Listed, list, news, plan, record_of};
+use crate::work::{Done, Work};
 use crate::{Error, Feed, Outcome, Progress, RunOptions, RunSummary, open};
 
 /// Samples in a row that VMRay could not serve before the run ends: then it is VMRay, not the samples.
 const TROUBLES_IN_A_ROW: u32 = 5;
+/// Pages that listing may be ahead of reading.
+const PAGES_AHEAD: usize = 4;
 
 impl Feed {
     /// Runs once.
@@ -99,25 +99,46 @@ impl Run<'_> {
         collected
     }
 
+    /// Lists, reads and stages. Listing runs ahead by a few pages; reading keeps the order of listing.
     async fn collect(&mut self, options: &RunOptions) -> Result<(), Error> {
         let now = self.feed.clock.now();
         let cursor = self.delivery.records().cursor().await?;
         let windows = plan(options.since, cursor, self.feed.limits.initial_fetch, now);
         self.progress.send_modify(|progress| progress.windows_total = windows.len() as u64);
-        self.read_open(now).await?;
-        for window in windows {
-            if self.stop.is_cancelled() {
-                return Ok(());
+        let mut work = Work::new(self.feed.limits.vmray_concurrency);
+        self.open_samples(now, &mut work).await?;
+        let (sender, mut pages) = mpsc::channel(PAGES_AHEAD);
+        let lister = list(self.feed.vmray.clone(), windows, now, sender);
+        let lister = AbortOnDropHandle::new(tokio::spawn(lister));
+        let mut listing = true;
+        while listing || !work.is_empty() {
+            work.start(self.feed, &self.rules);
+            self.delivery.start_uploads(Fill::Full).await?;
+            self.show(work.total);
+            let flush_due = self.delivery.flush_due();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(()),
+                event = self.delivery.next_event() => self.delivery.handle(event).await?,
+                () = until(flush_due) => self.delivery.start_flush(),
+                done = work.next(), if work.is_reading() => match done {
+                    Ok(done) => self.done(done).await?,
+                    Err(error) => return Err(Error::State(ledger::Error::Storage(Box::new(error)))),
+                },
+                page = pages.recv(), if listing && work.has_room() => match page {
+                    Some(page) => self.listed(page, now, &mut work).await?,
+                    None => listing = false,
+                },
             }
-            self.window(window, now).await?;
-            self.progress.send_modify(|progress| progress.windows_done += 1);
         }
+        // A task that panicked has listed nothing more; the cursor has not moved past what it did list.
+        lister.await.map_err(|error| Error::State(ledger::Error::Storage(Box::new(error))))??;
+        self.delivery.flush().await?;
         Ok(())
     }
 
-    /// Reads the samples again that could not be read before.
-    async fn read_open(&mut self, now: Timestamp) -> Result<(), Error> {
-        let mut groups = Vec::new();
+    /// Takes up the samples again that could not be read before.
+    async fn open_samples(&mut self, now: Timestamp, work: &mut Work) -> Result<(), Error> {
         for sample in self.delivery.records().open_samples().await? {
             if self.stop.is_cancelled() || !open::is_due(&sample, now) {
                 continue;
@@ -126,7 +147,7 @@ impl Run<'_> {
                 Ok(group) if group.submissions.is_empty() => {
                     self.leave_open(sample.sample_id, &[], "VMRay lists no finished submission of it", false).await?;
                 }
-                Ok(group) => groups.push(group),
+                Ok(group) => work.add(group),
                 Err(error @ vmray::Error::Unauthorized) => return Err(error.into()),
                 Err(error) => {
                     let not_found = matches!(error, vmray::Error::NotFound);
@@ -134,14 +155,20 @@ impl Run<'_> {
                 }
             }
         }
-        self.read_groups(groups).await?;
         Ok(())
     }
 
-    async fn window(&mut self, window: Window, now: Timestamp) -> Result<(), Error> {
-        let listed = list(&self.feed.vmray, window, now).await?;
+    /// Sorts what was listed: samples to read, submissions to remember, elements that are no submission.
+    async fn listed(&mut self, listed: Listed, now: Timestamp, work: &mut Work) -> Result<(), Error> {
+        let (submissions, unreadable) = match listed {
+            Listed::Page { submissions, unreadable } => (submissions, unreadable),
+            Listed::End { until } => {
+                work.close(until);
+                return Ok(());
+            }
+        };
         let mut aside = Batch::new();
-        for (raw, reason) in &listed.unreadable {
+        for (raw, reason) in &unreadable {
             warn!(reason, "VMRay listed something that is no submission");
             aside.put_receipt(&ReceiptRecord {
                 at: now,
@@ -152,61 +179,31 @@ impl Run<'_> {
                 text: format!("VMRay listed a submission that cannot be read: {reason}"),
             })?;
         }
-        let mut wanted = Vec::new();
-        for group in news(self.delivery.records(), listed.submissions).await? {
+        for group in news(self.delivery.records(), submissions).await? {
             if supporting(&self.feed.rules, &group.submissions).is_empty() {
                 for submission in &group.submissions {
                     aside.put_submission(submission.id.0, &record_of(submission))?;
                 }
             } else {
-                wanted.push(group);
+                work.add(group);
             }
         }
         self.delivery.commit(aside).await?;
-        if self.read_groups(wanted).await? {
-            let until = self.delivery.records().cursor().await?.map_or(listed.until, |at| at.until.max(listed.until));
-            let mut close = Batch::new();
-            close.put_cursor(Cursor { until })?;
-            self.delivery.commit(close).await?;
-            self.delivery.flush().await?;
-        }
         Ok(())
     }
 
-    /// Reads and stages samples in their order; returns whether all were.
-    async fn read_groups(&mut self, groups: Vec<Group>) -> Result<bool, Error> {
-        let mut waiting = VecDeque::from(groups);
-        self.progress.send_modify(|progress| progress.samples_total += waiting.len() as u64);
-        let mut reading = FuturesOrdered::new();
-        loop {
-            while reading.len() < self.feed.limits.vmray_concurrency.max(1)
-                && let Some(group) = waiting.pop_front()
-            {
-                let (client, rules) = (self.feed.vmray.clone(), Arc::clone(&self.rules));
-                reading
-                    .push_back(AbortOnDropHandle::new(tokio::spawn(async move { read(&client, &rules, group).await })));
-            }
-            self.delivery.start_uploads(Fill::Full).await?;
-            self.show();
-            let flush_due = self.delivery.flush_due();
-            tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Ok(false),
-                event = self.delivery.next_event() => self.delivery.handle(event).await?,
-                () = until(flush_due) => self.delivery.start_flush(),
-                next = reading.next() => match next {
-                    Some(Ok(sample)) => self.stage(sample).await?,
-                    // A task that panicked: its sample is not recorded as seen, so the next run reads it again.
-                    Some(Err(error)) => {
-                        warn!(%error, "reading a sample ended without an outcome");
-                        return Ok(false);
-                    }
-                    None => break,
-                },
+    async fn done(&mut self, done: Done) -> Result<(), Error> {
+        match done {
+            Done::Read(sample) => self.stage(*sample).await,
+            Done::Closed(until) => {
+                let known = self.delivery.records().cursor().await?;
+                let mut close = Batch::new();
+                close.put_cursor(Cursor { until: known.map_or(until, |known| known.until.max(until)) })?;
+                self.delivery.commit(close).await?;
+                self.progress.send_modify(|progress| progress.windows_done += 1);
+                Ok(())
             }
         }
-        self.delivery.flush().await?;
-        Ok(true)
     }
 
     async fn stage(&mut self, sample: Read) -> Result<(), Error> {
@@ -251,7 +248,7 @@ impl Run<'_> {
         self.delivery.flush().await?;
         loop {
             self.delivery.start_uploads(Fill::Any).await?;
-            self.show();
+            self.show(self.samples_read);
             if self.delivery.is_idle() {
                 return Ok(());
             }
@@ -263,11 +260,12 @@ impl Run<'_> {
         }
     }
 
-    fn show(&self) {
+    fn show(&self, samples: u64) {
         let tally = *self.delivery.tally();
         let read = self.samples_read;
         self.progress.send_modify(|progress| {
             progress.samples_read = read;
+            progress.samples_total = samples.max(read);
             progress.indicators_staged = tally.staged();
             progress.uploads = tally.uploads;
             progress.accepted = tally.accepted;
@@ -285,7 +283,7 @@ impl Run<'_> {
             let event = self.delivery.next_event().await;
             self.delivery.handle(event).await?;
         }
-        self.show();
+        self.show(self.samples_read);
         let result = match (result, self.delivery.take_halted()) {
             (Ok(()), Some(error)) => Err(Error::Upload(error)),
             (result, _) => result,

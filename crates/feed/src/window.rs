@@ -4,17 +4,16 @@
 //! and keeps what is its own. The last window is open: what finishes while we list belongs to it, and the overlap
 //! of the next run finds what became visible late.
 
-use jiff::{SignedDuration, Timestamp};
-use ledger::{Cursor, Records, SubmissionRecord};
 use std::collections::BTreeMap;
 
+use jiff::{SignedDuration, Timestamp};
+use ledger::{Cursor, Records, SubmissionRecord};
+use tokio::sync::mpsc;
 use vmray::{Client, Entry, Submission, SubmissionFilter, SubmissionId};
-
-use crate::Error;
 
 /// Submissions can become visible after others that finished later.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
-/// Bounds what is held in memory at once.
+/// The cursor moves at the end of a window: a back-fill that is stopped does not list all of it again.
 const LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Reaches past any clock that is merely wrong.
 const OPEN_END: SignedDuration = SignedDuration::from_hours(24);
@@ -28,14 +27,20 @@ pub(crate) struct Window {
     pub(crate) to: Option<Timestamp>,
 }
 
-/// What a window holds.
+/// What listing tells, in the order of finish windows and, within one, of submission ids.
 #[derive(Debug)]
-pub(crate) struct Listed {
-    pub(crate) submissions: Vec<Submission>,
-    /// Elements that are no submission, with the reason.
-    pub(crate) unreadable: Vec<(String, String)>,
-    /// Up to when VMRay has been seen by it.
-    pub(crate) until: Timestamp,
+pub(crate) enum Listed {
+    /// Some submissions of a window.
+    Page {
+        submissions: Vec<Submission>,
+        /// Elements that are no submission, with the reason.
+        unreadable: Vec<(String, String)>,
+    },
+    /// A window was listed to its end.
+    End {
+        /// Up to when VMRay has been seen by it.
+        until: Timestamp,
+    },
 }
 
 /// Returns the windows of a run, oldest first.
@@ -62,41 +67,61 @@ pub(crate) fn plan(
     windows
 }
 
-/// Lists a window to its end.
-pub(crate) async fn list(client: &Client, window: Window, now: Timestamp) -> Result<Listed, Error> {
-    let end =
-        window.to.map_or_else(|| now.checked_add(OPEN_END), |to| to.checked_add(SECOND)).unwrap_or(Timestamp::MAX);
-    let begin = window.from.checked_sub(SECOND).unwrap_or(Timestamp::MIN);
-    let mut filter = SubmissionFilter { finish_time: Some((Some(begin), Some(end))), ..SubmissionFilter::default() };
-    let mut listed = Listed { submissions: Vec::new(), unreadable: Vec::new(), until: window.to.unwrap_or(now) };
-    let mut first = true;
-    loop {
-        let page = client.submissions(&filter).await?;
-        if let (true, None, Some(date)) = (first, window.to, page.server_date) {
-            // The earlier of the two clocks: a late one of ours reads again, an early one would skip.
-            listed.until = listed.until.min(date);
-        }
-        first = false;
-        let mut highest = None;
-        for entry in page.items {
-            match entry {
-                Entry::Read(submission) => {
-                    highest = highest.max(Some(submission.id));
-                    if window.holds(&submission) {
-                        listed.submissions.push(submission);
+/// Lists all windows, a page at a time, until nobody listens any more.
+pub(crate) async fn list(
+    client: Client,
+    windows: Vec<Window>,
+    now: Timestamp,
+    listed: mpsc::Sender<Listed>,
+) -> Result<(), vmray::Error> {
+    for window in windows {
+        let mut filter = window.filter(now);
+        let mut until = window.to.unwrap_or(now);
+        let mut first = true;
+        loop {
+            let page = client.submissions(&filter).await?;
+            if let (true, None, Some(date)) = (first, window.to, page.server_date) {
+                // The earlier of the two clocks: a late one of ours reads again, an early one would skip.
+                until = until.min(date);
+            }
+            first = false;
+            let mut highest = None;
+            let mut submissions = Vec::new();
+            let mut unreadable = Vec::new();
+            for entry in page.items {
+                match entry {
+                    Entry::Read(submission) => {
+                        highest = highest.max(Some(submission.id));
+                        if window.holds(&submission) {
+                            submissions.push(submission);
+                        }
                     }
+                    Entry::Unreadable { raw, reason } => unreadable.push((raw.to_string(), reason)),
                 }
-                Entry::Unreadable { raw, reason } => listed.unreadable.push((raw.to_string(), reason)),
+            }
+            if listed.send(Listed::Page { submissions, unreadable }).await.is_err() {
+                return Ok(());
+            }
+            match highest {
+                Some(SubmissionId(id)) if page.more => filter.min_id = Some(SubmissionId(id.saturating_add(1))),
+                _ => break,
             }
         }
-        match highest {
-            Some(SubmissionId(id)) if page.more => filter.min_id = Some(SubmissionId(id + 1)),
-            _ => return Ok(listed),
+        if listed.send(Listed::End { until }).await.is_err() {
+            return Ok(());
         }
     }
+    Ok(())
 }
 
 impl Window {
+    fn filter(&self, now: Timestamp) -> SubmissionFilter {
+        let end = self.to.map_or_else(|| now.checked_add(OPEN_END), |to| to.checked_add(SECOND));
+        let begin = self.from.checked_sub(SECOND).unwrap_or(Timestamp::MIN);
+        let finish_time = Some((Some(begin), Some(end.unwrap_or(Timestamp::MAX))));
+        SubmissionFilter { finish_time, ..SubmissionFilter::default() }
+    }
+
     fn holds(&self, submission: &Submission) -> bool {
         // An unfinished one comes back when it has finished; one without a time is better read twice than never.
         submission.finished
@@ -104,7 +129,7 @@ impl Window {
     }
 }
 
-/// The submissions of one sample, ascending, and whether any is new to the ledger.
+/// The submissions of one sample, ascending.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) sample_id: u64,

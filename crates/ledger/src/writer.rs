@@ -105,8 +105,8 @@ impl Ledger {
             Some(_) => {}
         }
         let collected = self.records.get::<Collected>(&key::of_text(key::ABOUT, "collected")).await?;
-        self.collect = collected.is_none_or(|last| now.duration_since(last.at) >= self.upkeep.collect_every);
-        if self.collect {
+        self.collect = collected.is_some_and(|last| now.duration_since(last.at) >= self.upkeep.collect_every);
+        if self.collect || collected.is_none() {
             batch.put_collected(Collected { at: now })?;
             upkeep::expire(&self.records, &mut batch, now).await?;
         }

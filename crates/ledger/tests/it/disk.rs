@@ -2,9 +2,81 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 
-use ledger::{Error, Reader, StateUrl, Storage};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::{ROUTE, open};
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use ledger::{Batch, Cursor, Error, Reader, StateUrl, Storage};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, Result,
+};
+
+use crate::{ROUTE, at, open};
+
+/// A store that can run out of room.
+#[derive(Debug, Default)]
+struct Full {
+    inner: InMemory,
+    is_full: AtomicBool,
+}
+
+impl Full {
+    fn check(&self) -> Result<()> {
+        if self.is_full.load(Ordering::SeqCst) {
+            let source = Box::new(std::io::Error::from(std::io::ErrorKind::StorageFull));
+            return Err(object_store::Error::Generic { store: "full", source });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Full")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Full {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.check()?;
+        self.inner.put_opts(location, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.check()?;
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.check()?;
+        self.inner.copy_opts(from, to, options).await
+    }
+}
 
 #[tokio::test]
 async fn a_second_run_is_refused_while_the_first_is_on_and_welcome_afterwards() {
@@ -58,4 +130,44 @@ async fn a_damaged_ledger_is_reported_and_not_replaced() {
     let outcome = open(&Storage::create(&url).unwrap()).await;
     assert!(outcome.is_err());
     assert_eq!(std::fs::read_dir(&manifests).unwrap().count(), damaged, "nothing was written over it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_is_named_and_nothing_that_was_flushed_is_lost() {
+    let full = std::sync::Arc::new(Full::default());
+    let storage = Storage::over(full.clone());
+    let ledger = open(&storage).await.unwrap();
+    let mut batch = Batch::new();
+    batch.put_cursor(Cursor { until: at(1) }).unwrap();
+    ledger.commit(batch).await.unwrap();
+    ledger.flush().await.unwrap();
+
+    full.is_full.store(true, Ordering::SeqCst);
+    let mut batch = Batch::new();
+    batch.put_cursor(Cursor { until: at(2) }).unwrap();
+    let outcome = match ledger.commit(batch).await {
+        Ok(()) => ledger.flush().await,
+        failed => failed,
+    };
+    assert!(matches!(outcome, Err(Error::Full)), "{outcome:?}");
+    drop(ledger);
+
+    full.is_full.store(false, Ordering::SeqCst);
+    let ledger = open(&storage).await.unwrap();
+    assert_eq!(ledger.records().cursor().await.unwrap(), Some(Cursor { until: at(1) }));
+    ledger.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_state_of_a_newer_version_is_refused_and_left_alone() {
+    let store = std::sync::Arc::new(InMemory::new());
+    let storage = Storage::over(store.clone());
+    open(&storage).await.unwrap().close().await.unwrap();
+    {
+        let db = slatedb::Db::open(format!("v1/{ROUTE}/ledger"), store).await.unwrap();
+        db.put(b"a/format", b"\x01{\"version\":99}").await.unwrap();
+        db.close().await.unwrap();
+    }
+    let error = open(&storage).await.unwrap_err();
+    assert!(matches!(error, Error::NewerFormat { found: 99, known: 1 }), "{error}");
 }
