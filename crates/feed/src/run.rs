@@ -9,7 +9,7 @@ use ledger::{Batch, Binding, Commands, Cursor, Ledger, ReceiptRecord, RunRecord,
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::read::{Read, supporting};
 use crate::window::{Listed, list, news, plan, record_of};
@@ -310,9 +310,7 @@ impl Run<'_> {
             quarantine_open: records.quarantine().await?.len() as u64,
             samples_open: records.open_samples().await?.len() as u64,
         };
-        let (ledger, tally) = self.delivery.finish().await?;
-        ledger.close().await?;
-        info!(run.accepted = tally.accepted, run.refused = tally.refused, "run ended");
+        self.delivery.finish().await?.close().await?;
         result.map(|()| summary)
     }
 }

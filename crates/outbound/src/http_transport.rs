@@ -16,6 +16,9 @@ use crate::{Request, Response, Transport, TransportError};
 /// noisy sample can be a thousand times that.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
+/// This machine, and the managed identity of a virtual machine, which answers no proxy.
+const NEVER_BY_PROXY: &str = "localhost,127.0.0.0/8,::1,169.254.169.254";
+
 /// How to reach the network.
 #[derive(Debug, Clone, Default)]
 pub struct HttpOptions {
@@ -72,7 +75,8 @@ impl HttpTransport {
             .pool_idle_timeout(Duration::from_secs(60))
             .no_proxy();
         if let Some(proxy) = &options.proxy {
-            let exclusions = options.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
+            let listed = options.no_proxy.as_deref().unwrap_or_default();
+            let exclusions = reqwest::NoProxy::from_string(&format!("{NEVER_BY_PROXY},{listed}"));
             builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(SetupError::Proxy)?.no_proxy(exclusions));
         }
         Ok(Self { client: builder.build().map_err(SetupError::Client)? })
@@ -198,6 +202,24 @@ mod tests {
         let error = get(&format!("http://{address}/x?key=s3cret")).await.unwrap_err();
         assert!(!error.may_have_arrived(), "{error:?}");
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_is_used_except_for_this_machine_and_what_is_listed() {
+        let proxy = serve_once(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nproxy").await;
+        let options = HttpOptions {
+            proxy: proxy.strip_suffix("/x?key=s3cret").map(ToOwned::to_owned),
+            no_proxy: Some("direct.invalid".to_owned()),
+            ..HttpOptions::default()
+        };
+        let transport = HttpTransport::try_new(&options).unwrap();
+        let ask = |uri: &str| http::Request::get(uri).body(Bytes::new()).unwrap();
+
+        let here = serve_once(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhere").await;
+        assert_eq!(transport.send(ask(&here)).await.unwrap().body(), "here");
+        let direct = transport.send(ask("http://direct.invalid/")).await;
+        assert!(matches!(direct, Err(TransportError::Connect { .. })), "{direct:?}");
+        assert_eq!(transport.send(ask("http://elsewhere.invalid/")).await.unwrap().body(), "proxy");
     }
 
     #[test]

@@ -58,13 +58,26 @@ pub(crate) fn time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+/// Counts in the order of the data path; others follow by name.
+const ORDER: [&str; 10] = [
+    "samples_read",
+    "new",
+    "changed",
+    "refreshed",
+    "unchanged",
+    "receipts",
+    "filtered_out",
+    "uploads",
+    "accepted",
+    "refused",
+];
+
 /// `1,200 accepted, 3 refused`: what is not zero.
 pub(crate) fn counts(counts: &BTreeMap<String, u64>) -> String {
-    let shown: Vec<_> = counts
-        .iter()
-        .filter(|(_, amount)| **amount > 0)
-        .map(|(name, amount)| format!("{} {}", number(*amount), name.replace('_', " ")))
-        .collect();
+    let mut shown: Vec<_> = counts.iter().filter(|(_, amount)| **amount > 0).collect();
+    shown.sort_by_key(|(name, _)| ORDER.iter().position(|known| known == name).unwrap_or(ORDER.len()));
+    let shown: Vec<_> =
+        shown.into_iter().map(|(name, amount)| format!("{} {}", number(*amount), name.replace('_', " "))).collect();
     if shown.is_empty() { "nothing new".to_owned() } else { shown.join(", ") }
 }
 
