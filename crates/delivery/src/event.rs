@@ -34,13 +34,9 @@ impl Delivery {
         };
         let in_flight = &mut self.in_flight;
         let answer = async {
-            loop {
-                match in_flight.next().await {
-                    Some(Ok(answer)) => return answer,
-                    // A task that was aborted or panicked has no answer; its objects stay in the outbox.
-                    Some(Err(_)) => {}
-                    None => std::future::pending().await,
-                }
+            match in_flight.next().await {
+                Some(answer) => answer,
+                None => std::future::pending().await,
             }
         };
         tokio::select! {

@@ -25,6 +25,7 @@ mod tally;
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use indicators::Style;
 use ledger::{Batch, Ledger, Records};
@@ -64,8 +65,10 @@ pub struct Delivery {
     unflushed_bytes: usize,
     unflushed_since: Option<Instant>,
     flushing: Option<AbortOnDropHandle<Result<Vec<Ready>, ledger::Error>>>,
-    in_flight: FuturesUnordered<AbortOnDropHandle<Answer>>,
+    in_flight: FuturesUnordered<BoxFuture<'static, Answer>>,
     failures_in_a_row: u32,
+    throttles_in_a_row: u32,
+    refused_whole_in_a_row: u32,
     halted: Option<sentinel::UploadError>,
     tally: Tally,
 }
@@ -98,6 +101,8 @@ impl Delivery {
             flushing: None,
             in_flight: FuturesUnordered::new(),
             failures_in_a_row: 0,
+            throttles_in_a_row: 0,
+            refused_whole_in_a_row: 0,
             halted: None,
             tally: Tally::default(),
         };
@@ -134,6 +139,11 @@ impl Delivery {
         self.unflushed_since.get_or_insert_with(Instant::now);
         self.ledger.commit(batch).await?;
         Ok(())
+    }
+
+    /// Lets go of a ledger that failed. What was flushed is there for the next run.
+    pub async fn abandon(self) {
+        self.ledger.abandon().await;
     }
 
     /// Gives the ledger back at the end of the run. Answers that are still out are lost, which is harmless.

@@ -23,6 +23,8 @@ pub(crate) struct Queue {
     held: usize,
     /// On its way: a later version waits, so that the two cannot overtake each other.
     flying: BTreeSet<String>,
+    /// Versions that were read from the outbox before they were told to be durable.
+    ahead: HashMap<String, Timestamp>,
     /// Batches that were cut in two or came back; they go first, as they are.
     cut: VecDeque<Vec<Ready>>,
 }
@@ -38,6 +40,9 @@ impl Queue {
 
     /// Adds a version; it takes the place of an older one of the same id.
     pub(crate) fn push(&mut self, ready: Ready) {
+        if self.ahead.remove(&ready.id) == Some(ready.modified) {
+            return;
+        }
         let id = ready.id.clone();
         let room = self.held < HELD;
         let kept = room.then_some(ready);
@@ -71,6 +76,11 @@ impl Queue {
             return Some((id, ready));
         }
         None
+    }
+
+    /// Notes a version that the outbox gave, so that it is not queued a second time.
+    pub(crate) fn note_ahead(&mut self, ready: &Ready) {
+        self.ahead.insert(ready.id.clone(), ready.modified);
     }
 
     pub(crate) fn take_off(&mut self, batch: &[Ready]) {

@@ -1,7 +1,9 @@
 //! What people asked for since the last run.
 
-use ledger::{Batch, Command, Commands, IndicatorState};
+use ledger::{Batch, Command, Commands, IndicatorRecord, IndicatorState, OutboxRecord};
+use stix::{Indicator, Kind};
 
+use crate::stage::later;
 use crate::{Delivery, Error};
 
 impl Delivery {
@@ -21,7 +23,7 @@ impl Delivery {
                 }
                 Command::DropQuarantine { ids } => {
                     for id in ids {
-                        batch.delete_quarantine(id);
+                        self.forget(id, &mut batch).await?;
                     }
                 }
             }
@@ -37,14 +39,51 @@ impl Delivery {
     async fn replay(&mut self, id: &str, batch: &mut Batch) -> Result<(), Error> {
         let records = self.ledger.records();
         let Some(quarantined) = records.quarantined(id).await? else { return Ok(()) };
+        let staged_since = records.outbox(id).await?.is_some();
+        let mut refused = quarantined.refused;
         if let Some(mut record) = records.indicator(id).await? {
+            if !staged_since {
+                self.renew(&mut record, &mut refused);
+            }
             record.state = IndicatorState::Staged;
             batch.put_indicator(id, &record)?;
         }
-        if records.outbox(id).await?.is_none() {
-            batch.put_outbox(id, &quarantined.refused)?;
+        if !staged_since {
+            batch.put_outbox(id, &refused)?;
         }
         self.queue.push_known(id.to_owned());
+        Ok(())
+    }
+
+    /// Gives a refused object the life that its last sighting earns: it may have been seen again since.
+    fn renew(&self, record: &mut IndicatorRecord, refused: &mut OutboxRecord) {
+        let (Ok(kind), Ok(mut indicator)) =
+            (record.kind.parse::<Kind>(), serde_json::from_str::<Indicator>(&refused.object))
+        else {
+            // Not an object of ours any more; it is sent as it was.
+            return;
+        };
+        let until = self.style.expiry.valid_until(kind, record.last_seen);
+        if until <= record.valid_until {
+            return;
+        }
+        indicator.valid_until = until;
+        indicator.modified = later(record.modified, self.clock.now());
+        let Ok(object) = serde_json::to_string(&indicator) else { return };
+        record.valid_until = until;
+        record.modified = indicator.modified;
+        *refused = OutboxRecord { modified: record.modified, object };
+    }
+
+    /// Forgets a refused object: when VMRay reports its value again, it is sent again.
+    async fn forget(&self, id: &str, batch: &mut Batch) -> Result<(), Error> {
+        batch.delete_quarantine(id);
+        if let Some(mut record) = self.ledger.records().indicator(id).await?
+            && record.state == IndicatorState::Quarantined
+        {
+            record.content = String::new();
+            batch.put_indicator(id, &record)?;
+        }
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Uploads: up to a hundred objects each, several at a time, at the pace of the upload client.
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use sentinel::{MAX_OBJECTS, UploadError, Uploaded};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -39,11 +40,17 @@ impl Delivery {
             self.queue.take_off(&batch);
             self.tally.uploads += 1;
             let client = client.clone();
-            self.in_flight.push(AbortOnDropHandle::new(tokio::spawn(async move {
-                let objects: Vec<Bytes> = batch.iter().map(|ready| ready.object.clone()).collect();
-                let outcome = client.upload(&objects).await;
-                Answer { batch, outcome }
-            })));
+            let objects: Vec<Bytes> = batch.iter().map(|ready| ready.object.clone()).collect();
+            let task = AbortOnDropHandle::new(tokio::spawn(async move { client.upload(&objects).await }));
+            self.in_flight.push(
+                async move {
+                    // A task that panicked has no answer: what it sent is sent again.
+                    let ended = |error| UploadError::Unreadable { reason: format!("the upload ended early ({error})") };
+                    let outcome = task.await.unwrap_or_else(|error| Err(ended(error)));
+                    Answer { batch, outcome }
+                }
+                .boxed(),
+            );
         }
         Ok(())
     }
@@ -61,8 +68,14 @@ impl Delivery {
                     object: Bytes::from(record.object),
                 }),
             };
-            // Settled in the meantime: nothing to send.
-            batch.extend(ready);
+            let Some(ready) = ready else {
+                // Settled in the meantime: nothing to send.
+                continue;
+            };
+            if self.unflushed.iter().any(|staged| staged.id == ready.id) || self.flushing.is_some() {
+                self.queue.note_ahead(&ready);
+            }
+            batch.push(ready);
         }
         Ok(batch)
     }

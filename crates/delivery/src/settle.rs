@@ -12,8 +12,12 @@ use crate::{Answer, Delivery, Error};
 
 /// Uploads that may fail one after another before this run stops sending; the next run continues.
 const FAILURES_IN_A_ROW: u32 = 3;
-/// Refusals for going too fast that may follow one another; the pacer has waited as told each time.
+/// Refusals for going too fast that may follow one another, for each upload that may be on its way; the pacer has
+/// waited as told each time.
 const THROTTLES_IN_A_ROW: u32 = 20;
+/// Single objects that may be refused with their whole request, and nothing accepted in between. More means that it is
+/// the requests that Sentinel refuses, not the objects, and quarantine would only fill.
+const REFUSED_WHOLE_IN_A_ROW: u32 = 10;
 
 impl Delivery {
     pub(crate) async fn settle(&mut self, answer: Answer) -> Result<(), Error> {
@@ -22,21 +26,31 @@ impl Delivery {
         match outcome {
             Ok(uploaded) => {
                 self.failures_in_a_row = 0;
+                self.throttles_in_a_row = 0;
+                if uploaded.refused.len() < batch.len() {
+                    self.refused_whole_in_a_row = 0;
+                }
                 let refused: BTreeMap<usize, Vec<String>> =
                     uploaded.refused.into_iter().map(|refusal| (refusal.index, refusal.messages)).collect();
                 self.write(&batch, &refused).await
+            }
+            Err(UploadError::BadRequest { message }) if self.is_refused_whole(&batch) => {
+                self.halted.get_or_insert(UploadError::BadRequest { message });
+                Ok(())
             }
             Err(UploadError::BadRequest { message } | UploadError::TooLarge { message }) => {
                 self.failures_in_a_row = 0;
                 self.cut(batch, message).await
             }
             Err(error) => {
-                self.failures_in_a_row += 1;
-                let patience = match error {
-                    UploadError::Throttled { .. } => THROTTLES_IN_A_ROW,
-                    _ => FAILURES_IN_A_ROW,
+                let out_of_patience = if let UploadError::Throttled { .. } = error {
+                    self.throttles_in_a_row += 1;
+                    self.throttles_in_a_row as usize >= THROTTLES_IN_A_ROW as usize * self.max_in_flight
+                } else {
+                    self.failures_in_a_row += 1;
+                    self.failures_in_a_row >= FAILURES_IN_A_ROW
                 };
-                if !error.is_transient() || self.failures_in_a_row >= patience {
+                if !error.is_transient() || out_of_patience {
                     warn!(error = %error, "sending stops; what is staged is sent by the next run");
                     self.halted.get_or_insert(error);
                 } else {
@@ -45,6 +59,15 @@ impl Delivery {
                 Ok(())
             }
         }
+    }
+
+    /// Counts objects that were refused alone with their whole request; says whether that is too many.
+    fn is_refused_whole(&mut self, batch: &[Ready]) -> bool {
+        if batch.len() > 1 {
+            return false;
+        }
+        self.refused_whole_in_a_row += 1;
+        self.refused_whole_in_a_row > REFUSED_WHOLE_IN_A_ROW
     }
 
     /// Cuts a batch that was refused whole in two, until the bad record is alone.

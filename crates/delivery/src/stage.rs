@@ -222,7 +222,7 @@ impl Delivery {
 pub(crate) const IDENTITY: &str = "identity";
 
 /// A time after `before`, now where possible: STIX orders versions by it.
-fn later(before: Timestamp, now: Timestamp) -> Timestamp {
+pub(crate) fn later(before: Timestamp, now: Timestamp) -> Timestamp {
     before.checked_add(SignedDuration::from_millis(1)).map_or(now, |next| next.max(now))
 }
 

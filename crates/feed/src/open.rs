@@ -2,9 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Batch, OpenSample, ReceiptRecord, Records};
-use vmray::{Client, SampleId, Submission};
+use vmray::{Client, Entry, SampleId, Submission, Verdict};
 
-use crate::window::{Group, record_of};
+use crate::window::{Group, is_finished, record_of};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const GIVE_UP: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -14,18 +14,32 @@ pub(crate) fn is_due(open: &OpenSample, now: Timestamp) -> bool {
     now.duration_since(open.since) < DAY || now.duration_since(open.last_attempt) >= DAY
 }
 
-/// Says whether an open sample becomes a receipt when it fails once more.
-fn is_over(since: Timestamp, not_found: bool, now: Timestamp) -> bool {
-    now.duration_since(since) >= if not_found { DAY } else { GIVE_UP }
+/// The submissions of an open sample, read afresh.
+#[derive(Debug)]
+pub(crate) struct Reopened {
+    pub(crate) group: Group,
+    /// Whether all of them are known with a verdict. Otherwise none that supports it may only mean "not now".
+    pub(crate) is_complete: bool,
 }
 
-/// Returns the submissions of an open sample, read afresh.
-pub(crate) async fn group_of(client: &Client, open: &OpenSample) -> Result<Group, vmray::Error> {
+/// Asks VMRay for the submissions of an open sample.
+pub(crate) async fn reopen(client: &Client, open: &OpenSample) -> Result<Reopened, vmray::Error> {
     let listing = client.submissions_of_sample(SampleId(open.sample_id)).await?;
-    let mut submissions: Vec<Submission> =
-        listing.items.into_iter().filter_map(vmray::Entry::into_read).filter(|one| one.finished).collect();
+    let mut is_complete = !listing.more && !listing.items.is_empty();
+    let mut submissions: Vec<Submission> = Vec::new();
+    for entry in listing.items {
+        match entry {
+            Entry::Read(submission) if is_finished(&submission) => {
+                is_complete &=
+                    matches!(submission.verdict, Some(Verdict::Malicious | Verdict::Suspicious | Verdict::Clean));
+                submissions.push(submission);
+            }
+            Entry::Read(_) | Entry::Unreadable { .. } => is_complete = false,
+        }
+    }
     submissions.sort_by_key(|submission| submission.id);
-    Ok(Group { sample_id: open.sample_id, submissions })
+    let group = Group { sample_id: open.sample_id, submissions, attempts: open.attempts };
+    Ok(Reopened { group, is_complete })
 }
 
 /// Returns the batch that leaves a sample open, or gives it up with a receipt.
@@ -40,10 +54,12 @@ pub(crate) async fn leave(
     let mut batch = Batch::new();
     let before = records.open_sample(sample_id).await?;
     let since = before.as_ref().map_or(now, |before| before.since);
+    let not_found_since = not_found.then(|| before.as_ref().and_then(|before| before.not_found_since).unwrap_or(now));
+    let is_gone = not_found_since.is_some_and(|at| now.duration_since(at) >= DAY);
     for submission in submissions {
         batch.put_submission(submission.id.0, &record_of(submission))?;
     }
-    if is_over(since, not_found, now) {
+    if is_gone || now.duration_since(since) >= GIVE_UP {
         batch.delete_open_sample(sample_id);
         batch.put_receipt(&ReceiptRecord {
             at: now,
@@ -61,7 +77,7 @@ pub(crate) async fn leave(
         last_attempt: now,
         attempts: before.map_or(0, |before| before.attempts) + 1,
         reason: reason.to_owned(),
-        not_found,
+        not_found_since,
     })?;
     Ok(batch)
 }

@@ -2,9 +2,11 @@
 
 use delivery::SampleFindings;
 use indicators::{Reading, Rules, Severity, SubmissionFacts, map, tactics};
+use jiff::Timestamp;
+use tracing::warn;
 use vmray::{Client, ReportStatus, SampleId, Submission};
 
-use crate::window::{Group, record_of};
+use crate::window::{Group, is_finished, record_of};
 
 /// What became of a sample.
 #[derive(Debug)]
@@ -20,8 +22,8 @@ pub(crate) enum Read {
 }
 
 /// Reads a sample that the filter wants.
-pub(crate) async fn read(client: &Client, rules: &Rules, group: Group) -> Read {
-    let Group { sample_id, submissions } = group;
+pub(crate) async fn read(client: &Client, rules: &Rules, group: Group, now: Timestamp) -> Read {
+    let Group { sample_id, submissions, attempts } = group;
     let reply = match client.iocs(SampleId(sample_id)).await {
         Ok(reply) => reply,
         Err(error) => return failed(sample_id, submissions, error),
@@ -35,15 +37,21 @@ pub(crate) async fn read(client: &Client, rules: &Rules, group: Group) -> Read {
             return open(sample_id, submissions, format!("VMRay says that its report is '{status}'"), false);
         }
     }
-    let supporting = supporting(rules, &submissions);
+    let supporting = supporting(rules, &submissions, now);
     let reading = Reading { sample_id, submissions: &supporting, iocs: &reply.iocs, tactics: &[] };
     let mut mapped = map(&reading, rules);
     if !mapped.findings.is_empty() {
         let found = match client.mitre_attack(SampleId(sample_id)).await {
             Ok(attack) => tactics(&attack),
-            // Older servers lack it, and some keys may not see it: the indicators go without phases.
+            Err(error @ vmray::Error::Unauthorized) => return Read::Fatal(error),
+            // Worth a second try, but not worth withholding an indicator.
+            Err(error) if error.is_transient() && attempts == 0 => return failed(sample_id, submissions, error),
+            // Older servers lack it, and some keys may not see it.
             Err(vmray::Error::NotFound | vmray::Error::Forbidden) => Vec::new(),
-            Err(error) => return failed(sample_id, submissions, error),
+            Err(error) => {
+                warn!(sample_id, %error, "no ATT&CK techniques to be had; its indicators go without phases");
+                Vec::new()
+            }
         };
         for finding in &mut mapped.findings {
             finding.support.tactics.clone_from(&found);
@@ -55,14 +63,14 @@ pub(crate) async fn read(client: &Client, rules: &Rules, group: Group) -> Read {
 }
 
 /// Returns the submissions whose verdict the filter wants, ascending.
-pub(crate) fn supporting(rules: &Rules, submissions: &[Submission]) -> Vec<SubmissionFacts> {
+pub(crate) fn supporting(rules: &Rules, submissions: &[Submission], now: Timestamp) -> Vec<SubmissionFacts> {
     submissions
         .iter()
-        .filter(|submission| submission.finished && rules.verdicts.wants(&submission.verdict))
+        .filter(|submission| is_finished(submission) && rules.verdicts.wants(&submission.verdict))
         .filter_map(|submission| {
             let severity = submission.verdict.as_ref().and_then(Severity::of)?;
-            // Finished ones without a finish time exist; when they were made is the next best that we know.
-            let finish_time = submission.finish_time.or(submission.created)?;
+            // Finished ones without a finish time exist; when they were made is the next best, then when we saw them.
+            let finish_time = submission.finish_time.or(submission.created).unwrap_or(now);
             Some(SubmissionFacts { id: submission.id.0, finish_time, severity })
         })
         .collect()

@@ -16,7 +16,7 @@ use crate::window::{Listed, list, news, plan, record_of};
 use crate::work::{Done, Work};
 use crate::{Error, Feed, Outcome, Progress, RunOptions, RunSummary, open};
 
-/// Samples in a row that VMRay could not serve before the run ends: then it is VMRay, not the samples.
+/// Samples in a row that VMRay could not serve before we ask whether it can serve anything.
 const TROUBLES_IN_A_ROW: u32 = 5;
 /// Pages that listing may be ahead of reading.
 const PAGES_AHEAD: usize = 4;
@@ -93,10 +93,11 @@ impl Run<'_> {
         self.delivery.start_uploads(Fill::Any).await?;
         let collected = self.collect(options).await;
         // What was staged is sent even where VMRay failed half-way; the first error is the one to report.
-        if !self.stop.is_cancelled() {
-            self.drain().await?;
+        if self.stop.is_cancelled() || matches!(collected, Err(Error::State(_))) {
+            return collected;
         }
-        collected
+        let drained = self.drain().await;
+        collected.and(drained)
     }
 
     /// Lists, reads and stages. Listing runs ahead by a few pages; reading keeps the order of listing.
@@ -112,7 +113,7 @@ impl Run<'_> {
         let lister = AbortOnDropHandle::new(tokio::spawn(lister));
         let mut listing = true;
         while listing || !work.is_empty() {
-            work.start(self.feed, &self.rules);
+            work.start(self.feed, &self.rules, now);
             self.delivery.start_uploads(Fill::Full).await?;
             self.show(work.total);
             let flush_due = self.delivery.flush_due();
@@ -121,10 +122,7 @@ impl Run<'_> {
                 () = self.stop.cancelled() => return Ok(()),
                 event = self.delivery.next_event() => self.delivery.handle(event).await?,
                 () = until(flush_due) => self.delivery.start_flush(),
-                done = work.next(), if work.is_reading() => match done {
-                    Ok(done) => self.done(done).await?,
-                    Err(error) => return Err(Error::State(ledger::Error::Storage(Box::new(error)))),
-                },
+                done = work.next(), if work.is_reading() => self.done(done).await?,
                 page = pages.recv(), if listing && work.has_room() => match page {
                     Some(page) => self.listed(page, now, &mut work).await?,
                     None => listing = false,
@@ -143,11 +141,12 @@ impl Run<'_> {
             if self.stop.is_cancelled() || !open::is_due(&sample, now) {
                 continue;
             }
-            match open::group_of(&self.feed.vmray, &sample).await {
-                Ok(group) if group.submissions.is_empty() => {
-                    self.leave_open(sample.sample_id, &[], "VMRay lists no finished submission of it", false).await?;
+            match open::reopen(&self.feed.vmray, &sample).await {
+                Ok(reopened) if !reopened.is_complete && !self.is_wanted(&reopened.group.submissions, now) => {
+                    let reason = "VMRay lists no submission of it that has a verdict we send";
+                    self.leave_open(sample.sample_id, &[], reason, false).await?;
                 }
-                Ok(group) => work.add(group),
+                Ok(reopened) => work.add(reopened.group),
                 Err(error @ vmray::Error::Unauthorized) => return Err(error.into()),
                 Err(error) => {
                     let not_found = matches!(error, vmray::Error::NotFound);
@@ -179,13 +178,15 @@ impl Run<'_> {
                 text: format!("VMRay listed a submission that cannot be read: {reason}"),
             })?;
         }
-        for group in news(self.delivery.records(), submissions).await? {
-            if supporting(&self.feed.rules, &group.submissions).is_empty() {
+        let verdicts = self.feed.rules.verdicts;
+        let groups = news(self.delivery.records(), submissions, |one| verdicts.wants(&one.verdict)).await?;
+        for group in groups {
+            if self.is_wanted(&group.submissions, now) {
+                work.add(group);
+            } else {
                 for submission in &group.submissions {
                     aside.put_submission(submission.id.0, &record_of(submission))?;
                 }
-            } else {
-                work.add(group);
             }
         }
         self.delivery.commit(aside).await?;
@@ -198,7 +199,11 @@ impl Run<'_> {
             Done::Closed(until) => {
                 let known = self.delivery.records().cursor().await?;
                 let mut close = Batch::new();
-                close.put_cursor(Cursor { until: known.map_or(until, |known| known.until.max(until)) })?;
+                // A cursor that a wrong clock put ahead comes back.
+                let now = self.feed.clock.now();
+                let ahead = |known: &Cursor| known.until > until && known.until <= now;
+                let until = known.filter(ahead).map_or(until, |known| known.until);
+                close.put_cursor(Cursor { until })?;
                 self.delivery.commit(close).await?;
                 self.progress.send_modify(|progress| progress.windows_done += 1);
                 Ok(())
@@ -221,13 +226,21 @@ impl Run<'_> {
             Read::Trouble { sample_id, submissions, error } => {
                 self.troubles += 1;
                 if self.troubles >= TROUBLES_IN_A_ROW {
-                    return Err(error.into());
+                    // Is it VMRay, or only these samples?
+                    if self.feed.vmray.system_info().await.is_err() {
+                        return Err(error.into());
+                    }
+                    self.troubles = 0;
                 }
                 self.leave_open(sample_id, &submissions, &error.to_string(), false).await?;
             }
             Read::Fatal(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    fn is_wanted(&self, submissions: &[vmray::Submission], now: Timestamp) -> bool {
+        !supporting(&self.feed.rules, submissions, now).is_empty()
     }
 
     async fn leave_open(
@@ -277,11 +290,15 @@ impl Run<'_> {
     async fn end(mut self, started: Timestamp, result: Result<(), Error>) -> Result<RunSummary, Error> {
         if let Err(error @ Error::State(_)) = result {
             // The state itself failed; writing to it again could only hide the first error.
+            self.delivery.abandon().await;
             return Err(error);
         }
         while self.delivery.is_sending() {
             let event = self.delivery.next_event().await;
-            self.delivery.handle(event).await?;
+            if let Err(error) = self.delivery.handle(event).await {
+                self.delivery.abandon().await;
+                return Err(result.err().unwrap_or(error.into()));
+            }
         }
         self.show(self.samples_read);
         let result = match (result, self.delivery.take_halted()) {
@@ -310,8 +327,13 @@ impl Run<'_> {
             quarantine_open: records.quarantine().await?.len() as u64,
             samples_open: records.open_samples().await?.len() as u64,
         };
-        self.delivery.finish().await?.close().await?;
-        result.map(|()| summary)
+        let closed = match self.delivery.finish().await {
+            Ok(ledger) => ledger.close().await.map_err(Error::from),
+            Err(error) => Err(error.into()),
+        };
+        result?;
+        closed?;
+        Ok(summary)
     }
 }
 

@@ -51,10 +51,13 @@ pub(crate) fn plan(
     now: Timestamp,
 ) -> Vec<Window> {
     let back = |from: Timestamp, by| from.checked_sub(by).unwrap_or(Timestamp::MIN);
-    let begin = since.unwrap_or_else(|| match cursor {
-        Some(cursor) => back(cursor.until, OVERLAP),
-        None => back(now, initial_fetch),
-    });
+    // A `since` after the cursor would leave a gap, and a cursor ahead of the clock an overlap of nothing.
+    let resume = cursor.map(|cursor| back(cursor.until.min(now), OVERLAP));
+    let begin = match (since, resume) {
+        (Some(since), Some(resume)) => since.min(resume),
+        (Some(begin), None) | (None, Some(begin)) => begin,
+        (None, None) => back(now, initial_fetch),
+    };
     let mut windows = Vec::new();
     let mut from = begin.min(now);
     while now.duration_since(from) > LONGEST
@@ -80,7 +83,7 @@ pub(crate) async fn list(
         let mut first = true;
         loop {
             let page = client.submissions(&filter).await?;
-            if let (true, None, Some(date)) = (first, window.to, page.server_date) {
+            if let (true, Some(date)) = (first, page.server_date) {
                 // The earlier of the two clocks: a late one of ours reads again, an early one would skip.
                 until = until.min(date);
             }
@@ -124,9 +127,14 @@ impl Window {
 
     fn holds(&self, submission: &Submission) -> bool {
         // An unfinished one comes back when it has finished; one without a time is better read twice than never.
-        submission.finished
+        is_finished(submission)
             && submission.finish_time.is_none_or(|at| at >= self.from && self.to.is_none_or(|to| at < to))
     }
+}
+
+/// Says whether a submission has ended; one that tells when it ended has, whatever else it leaves out.
+pub(crate) fn is_finished(submission: &Submission) -> bool {
+    submission.finished || submission.finish_time.is_some()
 }
 
 /// The submissions of one sample, ascending.
@@ -134,15 +142,30 @@ impl Window {
 pub(crate) struct Group {
     pub(crate) sample_id: u64,
     pub(crate) submissions: Vec<Submission>,
+    /// How often reading it has failed.
+    pub(crate) attempts: u64,
 }
 
 /// Groups by sample what the ledger does not hold yet, in the order of the lowest new submission.
-pub(crate) async fn news(records: &Records, listed: Vec<Submission>) -> Result<Vec<Group>, ledger::Error> {
+///
+/// A submission that is held, but whose sample was never read because the filter did not want it, is new when the
+/// filter does now: a filter that was widened finds it with `--since`.
+pub(crate) async fn news(
+    records: &Records,
+    listed: Vec<Submission>,
+    wanted: impl Fn(&Submission) -> bool,
+) -> Result<Vec<Group>, ledger::Error> {
     let mut fresh: BTreeMap<u64, u64> = BTreeMap::new();
     let mut groups: BTreeMap<u64, Vec<Submission>> = BTreeMap::new();
     for submission in listed {
         let known = records.submission(submission.id.0).await?;
-        if known.is_none_or(|known| known != record_of(&submission)) {
+        let held = known.is_some_and(|known| known == record_of(&submission));
+        let sample = submission.sample_id.0;
+        let overlooked = held
+            && wanted(&submission)
+            && records.sample(sample).await?.is_none()
+            && records.open_sample(sample).await?.is_none();
+        if !held || overlooked {
             let lowest = fresh.entry(submission.sample_id.0).or_insert(submission.id.0);
             *lowest = (*lowest).min(submission.id.0);
         }
@@ -153,7 +176,7 @@ pub(crate) async fn news(records: &Records, listed: Vec<Submission>) -> Result<V
         .filter_map(|(sample_id, lowest)| {
             let mut submissions = groups.remove(&sample_id)?;
             submissions.sort_by_key(|submission| submission.id);
-            Some((lowest, Group { sample_id, submissions }))
+            Some((lowest, Group { sample_id, submissions, attempts: 0 }))
         })
         .collect();
     ordered.sort_by_key(|(lowest, _)| *lowest);
@@ -194,6 +217,21 @@ mod tests {
         let cursor = Some(Cursor { until: at("2026-04-01T00:00:00Z") });
         let windows = plan(None, cursor, SignedDuration::from_hours(1), at("2026-04-01T00:10:00Z"));
         assert_eq!(windows, [Window { from: at("2026-03-31T23:00:00Z"), to: None }]);
+    }
+
+    #[test]
+    fn since_after_the_cursor_leaves_no_gap() {
+        let cursor = Some(Cursor { until: at("2026-03-29T00:00:00Z") });
+        let since = Some(at("2026-03-31T23:10:00Z"));
+        let windows = plan(since, cursor, SignedDuration::from_hours(1), at("2026-04-01T00:10:00Z"));
+        assert_eq!(windows[0].from, at("2026-03-28T23:00:00Z"));
+    }
+
+    #[test]
+    fn a_cursor_ahead_of_the_clock_still_overlaps() {
+        let cursor = Some(Cursor { until: at("2026-04-03T00:00:00Z") });
+        let windows = plan(None, cursor, SignedDuration::from_hours(1), at("2026-04-01T00:10:00Z"));
+        assert_eq!(windows, [Window { from: at("2026-03-31T23:10:00Z"), to: None }]);
     }
 
     #[test]

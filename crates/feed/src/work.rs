@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use futures::StreamExt as _;
-use futures::future::Either;
+use futures::future::BoxFuture;
 use futures::stream::FuturesOrdered;
+use futures::{FutureExt as _, StreamExt as _};
 use indicators::Rules;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -39,32 +39,14 @@ enum Item {
     Close(Timestamp),
 }
 
-type Reading = Either<AbortOnDropHandle<Read>, std::future::Ready<Timestamp>>;
-
 pub(crate) struct Work {
     waiting: VecDeque<Item>,
-    reading: FuturesOrdered<Next>,
+    reading: FuturesOrdered<BoxFuture<'static, Done>>,
     in_order: usize,
     most_in_order: usize,
     turns: Arc<Semaphore>,
     /// Samples seen so far.
     pub(crate) total: u64,
-}
-
-/// A future of the queue, whichever it is.
-struct Next(Reading);
-
-impl Future for Next {
-    type Output = Result<Done, tokio::task::JoinError>;
-
-    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
-        match &mut self.0 {
-            Either::Left(task) => {
-                std::pin::Pin::new(task).poll(context).map(|outcome| outcome.map(|sample| Done::Read(Box::new(sample))))
-            }
-            Either::Right(ready) => std::pin::Pin::new(ready).poll(context).map(|until| Ok(Done::Closed(until))),
-        }
-    }
 }
 
 impl Work {
@@ -102,7 +84,7 @@ impl Work {
     }
 
     /// Begins to read as many samples as may be read at the same time.
-    pub(crate) fn start(&mut self, feed: &Feed, rules: &Arc<Rules>) {
+    pub(crate) fn start(&mut self, feed: &Feed, rules: &Arc<Rules>, now: Timestamp) {
         while self.in_order < self.most_in_order
             && let Some(item) = self.waiting.pop_front()
         {
@@ -110,34 +92,36 @@ impl Work {
                 Item::Sample(group) => {
                     self.in_order += 1;
                     let (client, rules, turns) = (feed.vmray.clone(), Arc::clone(rules), Arc::clone(&self.turns));
-                    let task = tokio::spawn(async move {
+                    let (sample_id, submissions) = (group.sample_id, group.submissions.clone());
+                    let task = AbortOnDropHandle::new(tokio::spawn(async move {
                         // Never closed, so there is always a turn.
                         let _turn = turns.acquire().await.ok();
-                        read(&client, &rules, group).await
-                    });
-                    Either::Left(AbortOnDropHandle::new(task))
+                        read(&client, &rules, group, now).await
+                    }));
+                    async move {
+                        let sample = task.await.unwrap_or_else(|error| Read::Open {
+                            sample_id,
+                            submissions,
+                            reason: format!("reading it ended without an outcome ({error})"),
+                            not_found: false,
+                        });
+                        Done::Read(Box::new(sample))
+                    }
+                    .boxed()
                 }
-                Item::Close(until) => Either::Right(std::future::ready(until)),
+                Item::Close(until) => std::future::ready(Done::Closed(until)).boxed(),
             };
-            self.reading.push_back(Next(next));
+            self.reading.push_back(next);
         }
     }
 
-    /// Returns what comes out next. Cancel-safe.
-    ///
-    /// # Errors
-    ///
-    /// A reading task that panicked: its sample is not recorded as seen, and no window closes after it.
-    pub(crate) async fn next(&mut self) -> Result<Done, tokio::task::JoinError> {
-        match self.reading.next().await {
-            Some(done) => {
-                if !matches!(done, Ok(Done::Closed(_))) {
-                    self.in_order -= 1;
-                }
-                done
-            }
-            None => std::future::pending().await,
+    /// Returns what comes out next; waits for ever when nothing is being read. Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Done {
+        let Some(done) = self.reading.next().await else { std::future::pending().await };
+        if matches!(done, Done::Read(_)) {
+            self.in_order -= 1;
         }
+        done
     }
 
     pub(crate) fn is_reading(&self) -> bool {

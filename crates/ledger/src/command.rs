@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 use ulid::Ulid;
 
 use crate::record::{decode, encode};
@@ -72,7 +73,11 @@ impl Commands {
         for meta in found {
             let bytes = self.store.get(&meta.location).await?.bytes().await?;
             let name = meta.location.to_string();
-            waiting.push(PendingCommand { command: decode(name.as_bytes(), &bytes)?, name });
+            match decode(name.as_bytes(), &bytes) {
+                Ok(command) => waiting.push(PendingCommand { name, command }),
+                // It must not keep the feed from running; it stays where it is.
+                Err(error) => warn!(name, %error, "a command cannot be read and is left alone"),
+            }
         }
         Ok(waiting)
     }

@@ -100,8 +100,9 @@ pub struct OpenSample {
     pub attempts: u64,
     /// VMRay's words.
     pub reason: String,
-    /// VMRay says that there is no such sample.
-    pub not_found: bool,
+    /// Since when VMRay says, each time, that there is no such sample.
+    #[serde(default)]
+    pub not_found_since: Option<Timestamp>,
 }
 
 /// How far an indicator has come.

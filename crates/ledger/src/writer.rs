@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use slatedb::Db;
 use slatedb::config::{CompactorOptions, Settings};
 use slatedb::db_cache::moka::{MokaCache, MokaCacheOptions};
+use tracing::warn;
 
 use crate::clock::{EngineClock, newest_stamp};
 use crate::record::{Collected, FORMAT, Format};
@@ -69,7 +70,10 @@ impl Ledger {
             .with_db_cache(cache(), 0)
             .build()
             .await?;
-        catch_up(&db, &clock).await?;
+        if let Err(error) = catch_up(&db, &clock).await {
+            drop(db.close().await);
+            return Err(error);
+        }
         let records = Records::new(Source::Writer(db.clone()));
         let mut ledger =
             Self { db, clock, records, path, storage: storage.clone(), upkeep, collect: false, _lock: lock };
@@ -146,11 +150,21 @@ impl Ledger {
         }
     }
 
+    /// Lets go of a ledger that failed: what was flushed stays, and the engine's tasks end.
+    pub async fn abandon(self) {
+        // It has failed already; its error was told where it happened.
+        drop(Box::pin(self.db.close()).await);
+    }
+
     /// Flushes, closes and does the upkeep that is due.
     pub async fn close(self) -> Result<(), Error> {
         Box::pin(self.db.close()).await?;
         let admin = upkeep::admin(&self.path, &self.storage.store(), &self.clock);
-        upkeep::tend(&admin, &self.upkeep, self.collect).await
+        if let Err(error) = upkeep::tend(&admin, &self.upkeep, self.collect).await {
+            // Everything is durable by now; what was not merged or collected is done by a later run.
+            warn!(%error, "the state was not tidied up");
+        }
+        Ok(())
     }
 }
 

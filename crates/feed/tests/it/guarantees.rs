@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use feed::{Outcome, RunOptions};
 use jiff::SignedDuration;
+use ledger::Command;
 use rstest::rstest;
 use simulators::{
-    Access, Bound, Ioc, IocKind, Sample, StackOptions, Submission, TruncatedFlag, Verdict, VmrayOptions, World,
-    WorldOptions,
+    Access, Bound, Fault, FaultRule, Ioc, IocKind, Sample, ServiceName, StackOptions, Submission, TruncatedFlag,
+    Verdict, VmrayOptions, When, World, WorldOptions,
 };
 
 use crate::world::{Setting, at};
@@ -254,4 +255,111 @@ fn a_dry_run_counts_and_changes_nothing() {
     assert_eq!(summary.counts["new"], 1);
     assert_eq!(setting.stack.upload.requests().len(), 0);
     assert_eq!(setting.known().cursor, None);
+}
+
+#[test]
+fn many_samples_that_vmray_cannot_serve_do_not_stop_the_others() {
+    let mut world = World::new();
+    for id in 1..=20 {
+        malicious(&mut world, id, "2026-01-20T10:00:00Z", vec![domain(&format!("d{id}.example.net"))]);
+    }
+    let broken = |id: u64| {
+        FaultRule::new(ServiceName::Vmray, When::Always, Fault::Status(500)).on_path(&format!("/sample/{id}/iocs"))
+    };
+    let faults = (3..=14).map(broken).collect();
+    let setting = Setting::new(world, StackOptions { faults, ..StackOptions::default() }, at(NOW));
+    for _ in 0..2 {
+        let summary = setting.run(&run()).unwrap();
+        assert_eq!(summary.samples_open, 12);
+        assert_eq!(setting.indicators().len(), 8);
+        setting.clock.pass(SignedDuration::from_mins(10));
+    }
+    setting.stack.faults().clear();
+    assert_eq!(setting.run(&run()).unwrap().samples_open, 0);
+    assert_eq!(setting.indicators().len(), 20);
+}
+
+#[test]
+fn techniques_that_cannot_be_read_withhold_no_indicator_for_long() {
+    let mut world = World::new();
+    malicious(&mut world, 1, "2026-01-20T10:00:00Z", vec![domain("d.example.net")]);
+    let broken = FaultRule::new(ServiceName::Vmray, When::Always, Fault::Status(500)).on_path("mitre_attack");
+    let setting = Setting::new(world, StackOptions { faults: vec![broken], ..StackOptions::default() }, at(NOW));
+    setting.run(&run()).unwrap();
+    setting.clock.pass(SignedDuration::from_mins(10));
+    let summary = setting.run(&run()).unwrap();
+    assert_eq!(summary.samples_open, 0);
+    assert_eq!(setting.indicators().len(), 1);
+}
+
+#[test]
+fn since_finds_what_a_narrower_filter_left_out() {
+    let mut world = World::new();
+    malicious(&mut world, 1, "2026-01-20T10:00:00Z", vec![domain("d.example.net")]);
+    let suspicious = Ioc::new(IocKind::Domain, "s.example.net", Verdict::Suspicious);
+    world.add_sample(Sample::file(2, at("2026-01-20T11:00:00Z"), "s.exe").with_iocs(vec![suspicious]));
+    world.add_submission(Submission::finished(1002, 2, at("2026-01-20T11:00:00Z"), Some(Verdict::Suspicious)));
+    let mut setting = Setting::new(world, StackOptions::default(), at(NOW));
+    setting.verdicts = "Malicious";
+    setting.run(&run()).unwrap();
+    assert_eq!(setting.indicators().len(), 1);
+    setting.verdicts = "Malicious & Suspicious";
+    setting.run(&RunOptions { since: Some(at("2026-01-01T00:00:00Z")), ..run() }).unwrap();
+    assert_eq!(setting.indicators().len(), 2);
+    assert!(setting.known().cursor.unwrap() >= at("2026-02-01T11:59:00Z"));
+}
+
+#[test]
+fn requests_that_are_all_refused_do_not_fill_the_quarantine() {
+    let world = World::generate(&WorldOptions::plain(3, 60));
+    let refused = FaultRule::new(ServiceName::Upload, When::Always, Fault::Status(400));
+    let setting = Setting::new(world, StackOptions { faults: vec![refused], ..StackOptions::default() }, at(NOW));
+    let error = setting.run(&run()).unwrap_err();
+    assert!(matches!(error, feed::Error::Upload(_)), "{error}");
+    let known = setting.known();
+    assert!(known.quarantine.len() <= 25, "{}", known.quarantine.len());
+    assert!(known.outbox.len() > 50, "{}", known.outbox.len());
+}
+
+/// A world whose one indicator was refused.
+fn refused() -> (Setting, String) {
+    let mut world = World::new();
+    malicious(&mut world, 1, "2026-01-20T10:00:00Z", vec![domain("d.example.net")]);
+    let refused = FaultRule::new(ServiceName::Upload, When::First(3), Fault::Status(400));
+    let setting = Setting::new(world, StackOptions { faults: vec![refused], ..StackOptions::default() }, at(NOW));
+    let summary = setting.run(&run()).unwrap();
+    assert!(summary.quarantine_open >= 1);
+    setting.stack.faults().clear();
+    let known = setting.known();
+    let id = known.quarantine.into_iter().find(|id| id.starts_with("indicator--")).unwrap();
+    (setting, id)
+}
+
+#[test]
+fn a_replayed_indicator_gets_the_life_of_its_last_sighting() {
+    let (setting, id) = refused();
+    setting.clock.pass(SignedDuration::from_hours(24 * 100));
+    setting.stack.vmray.edit(|world| malicious(world, 2, "2026-05-12T12:00:00Z", vec![domain("d.example.net")]));
+    setting.run(&run()).unwrap();
+    assert!(!setting.indicators().contains_key(&id), "it stays in quarantine until it is replayed");
+
+    setting.leave(&Command::ReplayQuarantine { ids: vec![id.clone()] });
+    let summary = setting.run(&run()).unwrap();
+    let object = setting.indicators().remove(&id).unwrap();
+    assert_eq!(object["valid_until"], "2026-11-08T12:00:00.000Z");
+    assert_eq!(object["created"], "2026-01-20T10:00:00.000Z");
+    assert!(!setting.known().quarantine.contains(&id), "{summary:?}");
+}
+
+#[test]
+fn a_dropped_indicator_is_sent_when_vmray_reports_it_again() {
+    let (setting, id) = refused();
+    setting.leave(&Command::DropQuarantine { ids: vec![id.clone()] });
+    setting.run(&run()).unwrap();
+    assert!(!setting.known().quarantine.contains(&id));
+    assert!(!setting.indicators().contains_key(&id));
+    setting.clock.pass(SignedDuration::from_mins(10));
+    setting.stack.vmray.edit(|world| malicious(world, 2, "2026-02-01T12:05:00Z", vec![domain("d.example.net")]));
+    setting.run(&run()).unwrap();
+    assert!(setting.indicators().contains_key(&id));
 }

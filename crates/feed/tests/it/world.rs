@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use feed::{Error, Feed, Limits, Progress, RunOptions, RunSummary};
 use indicators::{Expiry, NoiseList, Rules, Style};
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Reader, ReceiptRecord, Storage};
+use ledger::{Command, Commands, Reader, ReceiptRecord, Storage};
 use object_store::memory::InMemory;
 use outbound::{Clock, Exchange, Pacer, RetryPolicy, Transport};
 use sentinel::{Cloud, Identity, Tokens, UploadClient};
@@ -176,6 +176,11 @@ impl Setting {
         });
         drop(runtime);
         outcome
+    }
+
+    /// Leaves a command for the next run.
+    pub(crate) fn leave(&self, command: &Command) {
+        block_on(Commands::of(&self.storage, "default").leave(command, self.clock.now())).unwrap();
     }
 
     /// Reads the ledger.

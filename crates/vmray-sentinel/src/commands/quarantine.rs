@@ -182,7 +182,7 @@ mod tests {
             last_attempt: "2026-01-01T08:00:00Z".parse().unwrap(),
             attempts: 2,
             reason: "VMRay forbids it to this key (403)".to_owned(),
-            not_found: false,
+            not_found_since: None,
         };
         let now = "2026-01-01T08:30:00Z".parse().unwrap();
         insta::assert_snapshot!(list(&[record()], &[open], now, Paint::plain()));
