@@ -48,7 +48,8 @@ impl Delivery {
                     self.throttles_in_a_row as usize >= THROTTLES_IN_A_ROW as usize * self.max_in_flight
                 } else {
                     self.failures_in_a_row += 1;
-                    self.failures_in_a_row >= FAILURES_IN_A_ROW
+                    // Without a token nothing can be sent, and asking for one was repeated already.
+                    matches!(error, UploadError::Token(_)) || self.failures_in_a_row >= FAILURES_IN_A_ROW
                 };
                 if !error.is_transient() || out_of_patience {
                     warn!(error = %error, "sending stops; what is staged is sent by the next run");

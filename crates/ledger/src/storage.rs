@@ -104,5 +104,11 @@ fn unusable(path: &Path, error: &std::io::Error) -> Error {
     if error.kind() == std::io::ErrorKind::StorageFull {
         return Error::Full;
     }
-    Error::Unusable { place: path.display().to_string(), reason: error.to_string() }
+    let reason = match error.kind() {
+        std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::NotADirectory => {
+            "there is a file where a folder must be".to_owned()
+        }
+        _ => error.to_string(),
+    };
+    Error::Unusable { place: path.display().to_string(), reason }
 }

@@ -40,11 +40,6 @@ impl ServiceUrl {
         url
     }
 
-    /// Returns the address itself.
-    pub fn as_url(&self) -> &Url {
-        &self.0
-    }
-
     /// Returns the host in lower case.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()

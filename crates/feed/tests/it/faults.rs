@@ -93,6 +93,18 @@ fn sentinel_down_for_the_whole_run_keeps_everything_for_the_next() {
 }
 
 #[test]
+fn without_a_token_a_run_ends_soon_and_keeps_everything() {
+    let setting = with_faults(vec![FaultRule::new(ServiceName::Entra, When::Always, Fault::Status(503))]);
+    let before = setting.clock_now();
+    let error = setting.run(&RunOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::Upload(_)), "{error}");
+    assert!(setting.clock_now().duration_since(before) < SignedDuration::from_secs(150));
+    setting.stack.faults().clear();
+    setting.run(&RunOptions::default()).unwrap();
+    setting.assert_nothing_lost_and_nothing_wrong();
+}
+
+#[test]
 fn a_token_that_expires_during_the_run_is_replaced_once_a_lifetime() {
     let world = World::generate(&WorldOptions::plain(3, 200));
     let entra = EntraOptions { token_lifetime: Duration::from_secs(60), ..EntraOptions::default() };

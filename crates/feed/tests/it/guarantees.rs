@@ -120,6 +120,22 @@ fn a_sample_that_is_never_readable_ends_as_a_receipt(#[case] access: Access, #[c
 }
 
 #[test]
+fn one_404_does_not_give_up_a_sample_that_was_open_for_another_reason() {
+    let mut world = World::new();
+    malicious(&mut world, 1, "2026-01-20T10:00:00Z", vec![domain("d.example.net")]);
+    world.sample_mut(1).unwrap().access = Access::Forbidden;
+    let setting = Setting::new(world, StackOptions::default(), at(NOW));
+    setting.run(&run()).unwrap();
+    setting.clock.pass(SignedDuration::from_hours(25));
+    setting.stack.vmray.edit(|world| world.sample_mut(1).unwrap().access = Access::Missing);
+    assert_eq!(setting.run(&run()).unwrap().samples_open, 1);
+    setting.clock.pass(SignedDuration::from_hours(25));
+    setting.stack.vmray.edit(|world| world.sample_mut(1).unwrap().access = Access::Open);
+    assert_eq!(setting.run(&run()).unwrap().samples_open, 0);
+    assert_eq!(setting.indicators().len(), 1);
+}
+
+#[test]
 fn a_report_that_is_waiting_is_read_when_it_is_there() {
     let mut world = World::new();
     malicious(&mut world, 1, "2026-01-20T10:00:00Z", vec![domain("d.example.net")]);

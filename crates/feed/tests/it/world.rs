@@ -91,7 +91,6 @@ impl Setting {
         }
     }
 
-    #[allow(dead_code, reason = "the benchmark's")]
     pub(crate) fn clock_now(&self) -> Timestamp {
         self.clock.now()
     }
