@@ -58,18 +58,16 @@ impl Feed {
                 None => std::future::pending().await,
             }
         };
-        let token = run.stop.clone();
-        let work = Box::pin(run.work(options, &commands));
-        let result = {
-            tokio::pin!(budget);
-            let mut work = work;
-            loop {
-                tokio::select! {
-                    result = &mut work => break result,
-                    () = &mut budget, if !token.is_cancelled() => token.cancel(),
-                }
+        tokio::pin!(budget);
+        let over = run.stop.clone();
+        let mut work = Box::pin(run.work(options, &commands));
+        let result = loop {
+            tokio::select! {
+                result = &mut work => break result,
+                () = &mut budget, if !over.is_cancelled() => over.cancel(),
             }
         };
+        drop(work);
         run.end(started, result).await
     }
 }
