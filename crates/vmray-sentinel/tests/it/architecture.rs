@@ -18,9 +18,21 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("simulators", &["outbound", "vmray", "stix"]),
     ("delivery", &["outbound", "stix", "sentinel", "indicators", "ledger"]),
     ("feed", &["outbound", "stix", "vmray", "sentinel", "indicators", "ledger", "delivery"]),
+    ("enrichment", &["outbound", "stix", "vmray", "sentinel", "indicators", "ledger", "delivery"]),
     (
         "vmray-sentinel",
-        &["outbound", "stix", "vmray", "sentinel", "indicators", "ledger", "delivery", "feed", "simulators"],
+        &[
+            "outbound",
+            "stix",
+            "vmray",
+            "sentinel",
+            "indicators",
+            "ledger",
+            "delivery",
+            "feed",
+            "enrichment",
+            "simulators",
+        ],
     ),
 ];
 
