@@ -60,6 +60,12 @@ pub enum Error {
         /// Why it does not read.
         reason: String,
     },
+    /// A name that no object can have.
+    #[error("'{name}' cannot be the name of a stored object")]
+    Name {
+        /// The name.
+        name: String,
+    },
     /// The storage failed in another way.
     #[error("the state could not be read or written")]
     Storage(#[source] Box<dyn StdError + Send + Sync>),

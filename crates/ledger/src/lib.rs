@@ -5,6 +5,7 @@ mod clock;
 mod command;
 mod error;
 mod key;
+mod objects;
 mod overlay;
 mod reader;
 mod record;
@@ -17,6 +18,7 @@ mod writer;
 pub use batch::Batch;
 pub use command::{Command, Commands, PendingCommand};
 pub use error::Error;
+pub use objects::{Created, Entry, Object, Objects};
 pub use reader::Reader;
 pub use record::{
     Binding, Cursor, IndicatorRecord, IndicatorState, OpenSample, OutboxRecord, QuarantineRecord, ReceiptRecord,

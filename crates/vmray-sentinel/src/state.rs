@@ -35,7 +35,7 @@ pub(crate) fn hint(error: &Error) -> &'static str {
             "keep a copy of the folder; with an empty StateUrl the feed reads VmrayInitialFetchDate days again, which \
              loses nothing in Sentinel"
         }
-        Error::Storage(_) => "run `vmray-sentinel doctor`",
+        Error::Name { .. } | Error::Storage(_) => "run `vmray-sentinel doctor`",
     }
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{ROUTE, at, binding, open};
 
 /// Runs a check on memory and on disk, each fresh.
-async fn on_every_storage<F: Future<Output = ()>>(check: impl Fn(Storage) -> F) {
+pub(crate) async fn on_every_storage<F: Future<Output = ()>>(check: impl Fn(Storage) -> F) {
     check(Storage::over(Arc::new(InMemory::new()))).await;
     let folder = tempfile::tempdir().unwrap();
     check(Storage::create(&StateUrl::Folder(folder.path().join("state"))).unwrap()).await;

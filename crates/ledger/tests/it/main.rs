@@ -5,6 +5,7 @@ mod commands;
 mod conformance;
 mod disk;
 mod long;
+mod objects;
 mod upkeep;
 
 use jiff::{SignedDuration, Timestamp};
