@@ -22,7 +22,7 @@ pub enum ServiceName {
 }
 
 /// What happens instead of, before or after an ordinary answer.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// An error with a body that is no JSON; the service did not act.
     Status(u16),

@@ -40,7 +40,21 @@ pub struct Seen {
     pub body_bytes: usize,
     /// Status of the answer; `None` while there is none, or when a fault kept it.
     pub status: Option<u16>,
+    /// When the whole answer was on its way.
+    pub answered_at: Option<Timestamp>,
+    /// How long the answer tells the caller to wait, in its header or its words.
+    pub told_to_wait: Option<Duration>,
+    /// What went wrong with it, delays aside.
+    pub fault: Option<Fault>,
+    /// Until when the token that it came with is good.
+    pub token_expires: Option<Timestamp>,
+    /// Objects that it uploads, where the service looked at them.
+    pub objects: usize,
 }
+
+/// The place of a request in the log, counted from 0; travels with it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestNumber(pub(crate) u64);
 
 /// What a service does; the front does the rest.
 pub(crate) trait Service: Send + Sync {
@@ -50,6 +64,8 @@ pub(crate) trait Service: Send + Sync {
     fn answer(&self, request: &Request, now: Timestamp) -> Response;
     /// Returns the service's own 429.
     fn throttled(&self, wait: Duration) -> Response;
+    /// Completes the log with what only the service can read.
+    fn note(&self, _request: &Request, _seen: &mut Seen) {}
     /// Forgets what this answer promises to continue.
     fn forget_continuation(&self, _answer: &Response) {}
     /// Returns how far the `Date` of answers is off.
@@ -99,15 +115,21 @@ impl Front {
         log.dropped + u64::try_from(log.kept.len()).unwrap_or(u64::MAX)
     }
 
-    fn arrived(&self, request: &Request) -> u64 {
+    fn arrived(&self, service: &impl Service, request: &Request) -> u64 {
         let path = request.uri().path_and_query().map_or("/", |both| both.as_str()).to_owned();
-        let seen = Seen {
+        let mut seen = Seen {
             at: self.now(),
             method: request.method().to_string(),
             path,
             body_bytes: request.body().len(),
             status: None,
+            answered_at: None,
+            told_to_wait: None,
+            fault: None,
+            token_expires: None,
+            objects: 0,
         };
+        service.note(request, &mut seen);
         let mut log = lock(&self.log);
         if log.kept.len() == KEPT_REQUESTS {
             log.kept.pop_front();
@@ -117,11 +139,25 @@ impl Front {
         log.dropped + u64::try_from(log.kept.len()).unwrap_or(u64::MAX) - 1
     }
 
-    fn answered(&self, number: u64, status: u16) {
+    fn met(&self, number: u64, fault: Option<Fault>) {
+        self.amend(number, |seen| seen.fault = fault);
+    }
+
+    fn answered(&self, number: u64, response: &Response) {
+        let now = self.now();
+        self.amend(number, |seen| {
+            seen.status = Some(response.status().as_u16());
+            seen.answered_at = Some(now);
+            seen.told_to_wait = told_to_wait(response);
+        });
+    }
+
+    /// Changes the log's entry of a request.
+    pub(crate) fn amend(&self, number: u64, change: impl FnOnce(&mut Seen)) {
         let mut log = lock(&self.log);
         let position = number.checked_sub(log.dropped).and_then(|at| usize::try_from(at).ok());
         if let Some(seen) = position.and_then(|at| log.kept.get_mut(at)) {
-            seen.status = Some(status);
+            change(seen);
         }
     }
 
@@ -135,11 +171,13 @@ impl Front {
 }
 
 /// Serves one request. Half of the latency passes before the service acts, half after.
-pub(crate) async fn serve(service: &impl Service, request: Request) -> Result<Response, TransportError> {
+pub(crate) async fn serve(service: &impl Service, mut request: Request) -> Result<Response, TransportError> {
     let front = service.front();
     let host = request.uri().authority().map_or_else(|| "simulator".to_owned(), ToString::to_string);
-    let number = front.arrived(&request);
+    let number = front.arrived(service, &request);
+    request.extensions_mut().insert(RequestNumber(number));
     let (delay, fault) = front.faults.draw(front.service, &request);
+    front.met(number, fault);
     let half = (front.latency() + delay) / 2;
     wait(half).await;
     let lost =
@@ -186,8 +224,18 @@ pub(crate) async fn serve(service: &impl Service, request: Request) -> Result<Re
         answer::set_date(&mut response, front.now(), service.date_offset());
     }
     wait(half).await;
-    front.answered(number, response.status().as_u16());
+    front.answered(number, &response);
     Ok(response)
+}
+
+/// Reads how long an answer tells its caller to wait.
+fn told_to_wait(response: &Response) -> Option<Duration> {
+    if let Some(header) = answer::header(response.headers(), "retry-after") {
+        return header.parse().ok().map(Duration::from_secs);
+    }
+    let words = std::str::from_utf8(response.body()).ok()?;
+    let (_, after) = words.split_once("Try again in ")?;
+    after.split_once(' ')?.0.parse().ok().map(Duration::from_secs)
 }
 
 /// Sleeping for no time would still cost a turn of the timer.

@@ -175,6 +175,11 @@ impl EntraSimulator {
         self.front.seen()
     }
 
+    /// Returns how many requests came, discovery included.
+    pub fn request_count(&self) -> u64 {
+        self.front.seen_count()
+    }
+
     /// Returns a token of the trusted issuer, as a platform writes it to `AZURE_FEDERATED_TOKEN_FILE`.
     pub fn federated_token(&self, issuer: &str, subject: &str, lifetime: Duration) -> String {
         assertion::federated(issuer, subject, self.front.now(), lifetime)

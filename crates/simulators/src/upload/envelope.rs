@@ -43,6 +43,12 @@ pub(super) fn read(body: &[u8]) -> Result<Envelope, String> {
     Ok(Envelope { source_system, objects })
 }
 
+/// Returns how many objects a body has that [`read`] refuses.
+pub(super) fn count(body: &[u8]) -> usize {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    body.get("stixobjects").and_then(Value::as_array).map_or(0, Vec::len)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

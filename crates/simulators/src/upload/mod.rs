@@ -26,10 +26,11 @@ use crate::answer;
 use crate::entra::EntraOptions;
 use crate::entra::token::{self, Claims};
 use crate::faults::{Faults, ServiceName};
-use crate::front::{Front, Latency, Seen, Service, serve};
+use crate::front::{Front, Latency, RequestNumber, Seen, Service, serve};
 use crate::lock::lock;
 use crate::throttle::{Passed, Throttle, announced};
-use store::Store;
+use object::Checked;
+use store::{Arrival, Store};
 
 /// Key of the messages of a refused object: the document and the specification differ.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,6 +81,8 @@ pub struct UploadOptions {
     pub all_refused: AllRefused,
     /// What happens to an object that is not newer than the stored one.
     pub stale_modified: StaleModified,
+    /// Objects that hold one of these texts are refused, for no reason that a client could foresee.
+    pub refused_texts: Vec<String>,
     /// How far the `Date` of answers is off.
     pub date_offset: SignedDuration,
     /// How long an answer takes.
@@ -102,6 +105,7 @@ impl Default for UploadOptions {
             error_key: ErrorKey::default(),
             all_refused: AllRefused::default(),
             stale_modified: StaleModified::default(),
+            refused_texts: Vec::new(),
             date_offset: SignedDuration::ZERO,
             latency: Latency::None,
         }
@@ -157,6 +161,11 @@ impl UploadSimulator {
         self.front.seen()
     }
 
+    /// Returns how many requests came.
+    pub fn request_count(&self) -> u64 {
+        self.front.seen_count()
+    }
+
     /// Checks who asks: the token, the pace, the role.
     fn admit(&self, request: &Request, options: &UploadOptions, now: Timestamp) -> Result<(), Refused> {
         let Some(claims) = principal(request, now) else {
@@ -194,13 +203,22 @@ impl UploadSimulator {
         if !answer::has_type(request.headers(), "application/json") {
             return Err(refusal(415, "UnsupportedMediaType", "The content type must be application/json."));
         }
-        let body = envelope::read(request.body()).map_err(|why| refusal(400, "BadRequest", &why))?;
+        let number = request.extensions().get().map_or(0, |RequestNumber(number)| *number);
+        let body = envelope::read(request.body());
+        let count = body.as_ref().map_or_else(|_| envelope::count(request.body()), |body| body.objects.len());
+        self.front.amend(number, |seen| seen.objects = count);
+        let body = body.map_err(|why| refusal(400, "BadRequest", &why))?;
         let mut store = lock(&self.store);
         let mut refused = Vec::new();
-        let upload = store.next_upload();
+        let arrival = Arrival { at: now, upload: store.next_upload(), request: number };
+        let wanted = |checked: Checked| match options.refused_texts.iter().find(|text| checked.text.contains(*text)) {
+            None => Ok(checked),
+            Some(text) => Err(vec![object::message("pattern", "The value is not allowed.", &json!(text))]),
+        };
         for (index, given) in body.objects.iter().enumerate() {
             let checked = object::check(given)
-                .and_then(|checked| store.put(&body.source_system, checked, upload, options.stale_modified, now));
+                .and_then(wanted)
+                .and_then(|checked| store.put(&body.source_system, checked, arrival, options.stale_modified));
             if let Err(messages) = checked {
                 refused.push((index, messages));
             }
@@ -239,6 +257,10 @@ impl Service for UploadSimulator {
             .unwrap_or_else(|refused| *refused)
     }
 
+    fn note(&self, request: &Request, seen: &mut Seen) {
+        seen.token_expires = claims_of(request).and_then(|claims| Timestamp::from_second(claims.expires).ok());
+    }
+
     fn throttled(&self, wait: Duration) -> Response {
         let seconds = announced(wait);
         let why = format!("Rate limit is exceeded. Try again in {seconds} seconds.");
@@ -268,9 +290,13 @@ fn workspace_of(request: &Request) -> Option<&str> {
     (action == "threat-intelligence-stix-objects:upload" && !workspace.is_empty()).then_some(workspace)
 }
 
-fn principal(request: &Request, now: Timestamp) -> Option<Claims> {
+fn claims_of(request: &Request) -> Option<Claims> {
     let (scheme, bearer) = answer::header(request.headers(), "authorization")?.split_once(' ')?;
-    let claims = token::read(bearer).filter(|_| scheme.eq_ignore_ascii_case("bearer"))?;
+    token::read(bearer).filter(|_| scheme.eq_ignore_ascii_case("bearer"))
+}
+
+fn principal(request: &Request, now: Timestamp) -> Option<Claims> {
+    let claims = claims_of(request)?;
     let audience = claims.audience.strip_suffix('/').unwrap_or(&claims.audience);
     (AUDIENCES.contains(&audience) && claims.expires > now.as_second()).then_some(claims)
 }

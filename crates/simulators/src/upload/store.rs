@@ -16,6 +16,8 @@ pub struct Row {
     pub time_generated: Timestamp,
     /// Number of the upload that brought it, from 0.
     pub upload: u64,
+    /// Place of its request in the log of all requests, from 0.
+    pub request: u64,
     /// STIX id.
     pub id: String,
     /// STIX type.
@@ -48,6 +50,14 @@ impl Row {
     }
 }
 
+/// The request that brings an object.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) at: Timestamp,
+    pub(super) upload: u64,
+    pub(super) request: u64,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Store {
     rows: Vec<Row>,
@@ -66,9 +76,8 @@ impl Store {
         &mut self,
         source_system: &str,
         checked: Checked,
-        upload: u64,
+        arrival: Arrival,
         stale: StaleModified,
-        now: Timestamp,
     ) -> Result<(), Vec<String>> {
         let key = (checked.id.clone(), source_system.to_owned());
         if let Some(stored) = self.newest.get(&key).and_then(|at| self.rows.get(*at)) {
@@ -92,8 +101,9 @@ impl Store {
         }
         self.newest.insert(key, self.rows.len());
         self.rows.push(Row {
-            time_generated: now,
-            upload,
+            time_generated: arrival.at,
+            upload: arrival.upload,
+            request: arrival.request,
             id: checked.id,
             stix_type: checked.stix_type,
             source_system: source_system.to_owned(),

@@ -5,7 +5,10 @@ use bytes::Bytes;
 use http::Request;
 use rstest::rstest;
 use serde_json::{Value, json};
-use simulators::{AllRefused, EntraOptions, ErrorKey, StackOptions, StaleModified, UploadOptions, World};
+use simulators::{
+    AllRefused, EntraOptions, ErrorKey, Fault, FaultRule, ServiceName, StackOptions, StaleModified, UploadOptions,
+    When, World,
+};
 
 use crate::bench::{Bench, RESOURCE, indicator, read, with, without};
 
@@ -269,4 +272,24 @@ async fn takes_what_the_documents_show_and_refuses_what_the_original_sends() {
     let (status, body) = sent(&bench, &Bench::upload_path(), &token, &original).await;
     assert_eq!(status, 200);
     assert_eq!(body["errors"].as_array().unwrap().len(), original["stixobjects"].as_array().unwrap().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_tells_what_a_request_carried_and_met() {
+    let bench = bench_with(UploadOptions { refused_texts: vec!["x2.example".to_owned()], ..UploadOptions::default() });
+    let token = bench.token_for(RESOURCE).await;
+    let wait = Duration::from_secs(7);
+    bench.stack.faults().add(FaultRule::new(ServiceName::Upload, When::Nth(2), Fault::Throttled { retry_after: wait }));
+    let body = json!({"sourcesystem": "tests", "stixobjects": [indicator(1), indicator(2)]});
+    let (_, answer) = sent(&bench, &Bench::upload_path(), &token, &body).await;
+    assert_eq!(answer["errors"][0]["recordIndex"], 1);
+    sent(&bench, &Bench::upload_path(), &token, &body).await;
+    let too_many = json!({"sourcesystem": "tests", "stixobjects": vec![indicator(1); 101]});
+    sent(&bench, &Bench::upload_path(), &token, &too_many).await;
+    let log = bench.stack.upload.requests();
+    assert_eq!(log.iter().map(|seen| seen.objects).collect::<Vec<_>>(), [2, 0, 101]);
+    assert_eq!(log[1].told_to_wait, Some(wait));
+    assert_eq!(log[1].fault, Some(Fault::Throttled { retry_after: wait }));
+    assert!(log.iter().all(|seen| seen.token_expires > Some(seen.at) && seen.answered_at.is_some()));
+    assert_eq!(bench.stack.upload.rows().iter().map(|row| row.request).collect::<Vec<_>>(), [0]);
 }
