@@ -1,4 +1,8 @@
 //! From suspicious things to verdicts and a report.
 //!
-//! Takes URLs, files and hashes, answers from VMRay's store where a verdict is young enough, else submits, and pays
-//! for each analysis once.
+//! Look-up, submission, jobs that survive a crash, and what may leave the house.
+
+mod error;
+pub mod functions;
+
+pub use error::{Error, LARGEST_UPLOAD};

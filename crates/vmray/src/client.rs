@@ -6,12 +6,14 @@
 use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use jiff::{SignedDuration, Timestamp};
 use outbound::{Clock, Exchange, Idempotency, Request, Response, Retry, ServiceUrl, TransportError};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -150,7 +152,7 @@ impl Client {
 
     /// Returns the samples with a hash; none if VMRay does not know it. Costs no quota.
     pub async fn samples_by_hash(&self, hash: &SampleHash) -> Result<Listing<Sample>, Error> {
-        let url = self.url(&["sample", hash.segment(), hash.as_str()], &[])?;
+        let url = self.url(&["sample", hash.kind(), hash.as_str()], &[])?;
         self.list("the samples with the hash", &url).await
     }
 
@@ -206,21 +208,31 @@ impl Client {
         self.parsed(SUBMIT, data.get())
     }
 
-    /// Returns the `data` of any GET below `/rest` as VMRay sent it, continuations of a list joined.
+    /// Returns the `data` of any GET below `/rest` byte for byte as VMRay sent it; of a list that goes on in
+    /// continuations the items, byte for byte, in one list.
     ///
     /// Segments and query are encoded here.
-    pub async fn get_raw(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Value, Error> {
+    pub async fn get_raw(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Box<RawValue>, Error> {
         let what = "the answer";
         let url = address::of(&self.base, segments, query)?;
-        let collected = self.collect(what, &url).await?;
-        if let [only] = collected.parts.as_slice() {
-            return self.parsed(what, only.get());
+        let mut parts = self.collect(what, &url).await?.parts;
+        if parts.len() == 1
+            && let Some(only) = parts.pop()
+        {
+            return Ok(only);
         }
-        let mut items = Vec::new();
-        for part in &collected.parts {
-            items.extend(self.parsed::<Option<Vec<Value>>>(what, part.get())?.unwrap_or_default());
+        let mut items: Vec<&RawValue> = Vec::new();
+        for part in &parts {
+            items.extend(self.parsed::<Option<Vec<&RawValue>>>(what, part.get())?.unwrap_or_default());
         }
-        Ok(Value::Array(items))
+        let joined = items.iter().map(|item| item.get()).collect::<Vec<_>>().join(",");
+        RawValue::from_string(format!("[{joined}]"))
+            .map_err(|error| Error::Unreadable { what, reason: envelope::scrubbed(&error.to_string(), self.key()) })
+    }
+
+    /// Returns how long VMRay has asked us not to call.
+    pub fn paused_for(&self) -> Duration {
+        self.exchange.pacer().paused_for()
     }
 
     async fn submit_raw(&self, request: &SubmitRequest) -> Result<Box<RawValue>, Error> {
@@ -318,7 +330,7 @@ impl Client {
         envelope::read(what, &outcome?, self.key(), self.clock.now())
     }
 
-    fn parsed<T: DeserializeOwned>(&self, what: &'static str, data: &str) -> Result<T, Error> {
+    fn parsed<'a, T: Deserialize<'a>>(&self, what: &'static str, data: &'a str) -> Result<T, Error> {
         serde_json::from_str(data)
             .map_err(|error| Error::Unreadable { what, reason: envelope::scrubbed(&error.to_string(), self.key()) })
     }

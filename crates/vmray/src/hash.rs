@@ -18,8 +18,8 @@ impl SampleHash {
         &self.0
     }
 
-    /// Returns the name of the look-up in a path.
-    pub(crate) fn segment(&self) -> &'static str {
+    /// Returns the name of the kind, as VMRay's paths have it: `md5`, `sha1` or `sha256`.
+    pub fn kind(&self) -> &'static str {
         match self.0.len() {
             32 => "md5",
             40 => "sha1",
@@ -53,9 +53,9 @@ mod tests {
 
     #[test]
     fn tells_the_kind_by_the_length() {
-        for (digits, segment) in [(32, "md5"), (40, "sha1"), (64, "sha256")] {
+        for (digits, kind) in [(32, "md5"), (40, "sha1"), (64, "sha256")] {
             let hash: SampleHash = format!(" {} ", "A".repeat(digits)).parse().unwrap();
-            assert_eq!((hash.segment(), hash.as_str()), (segment, "a".repeat(digits).as_str()));
+            assert_eq!((hash.kind(), hash.as_str()), (kind, "a".repeat(digits).as_str()));
         }
     }
 

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use vmray::{ReportStatus, SampleId, SearchField, SubmissionId, Verdict};
 
-use crate::script::{data, error, scripted, submissions};
+use crate::script::{data, error, raw, scripted, submissions};
 
 #[tokio::test]
 async fn says_who_it_is() {
@@ -93,9 +93,9 @@ async fn a_value_that_cannot_be_quoted_is_not_searched_for() {
 
 #[tokio::test]
 async fn raw_data_passes_untouched() {
-    let body = json!({"sample_id": 9, "sample_verdict": null, "new_field": [1, {"a": "ö"}]});
-    let (script, client) = scripted([data(&body)]);
-    assert_eq!(client.get_raw(&["sample", "9"], &[("note", "a b&c")]).await.unwrap(), body);
+    let body = r#"{"z": 1.50, "a": 9007199254740993, "b":null, "new_field": [1e2, {"a": "\u00f6"}]}"#;
+    let (script, client) = scripted([raw(200, &[], &format!(r#"{{"result": "ok", "data": {body}}}"#))]);
+    assert_eq!(client.get_raw(&["sample", "9"], &[("note", "a b&c")]).await.unwrap().get(), body);
     assert_eq!(script.asked(), ["sample/9?note=a+b%26c"]);
 }
 

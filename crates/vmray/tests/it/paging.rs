@@ -194,7 +194,7 @@ async fn an_object_in_place_of_a_list_is_unreadable() {
 async fn raw_lists_are_joined() {
     let (script, client) = scripted([part(&json!([{"a": 1}]), 7, false), data(&json!([{"b": "x"}]))]);
     let value = client.get_raw(&["submission"], &[("submission_verdict", "malicious")]).await.unwrap();
-    assert_eq!(value, json!([{"a": 1}, {"b": "x"}]));
+    assert_eq!(value.get(), r#"[{"a":1},{"b":"x"}]"#);
     assert_eq!(script.asked(), ["submission?submission_verdict=malicious", "continuation/7"]);
 }
 

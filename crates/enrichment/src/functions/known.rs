@@ -1,0 +1,96 @@
+//! What VMRay already knows of a thing that is to be submitted.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use vmray::{SampleHash, SampleId, SearchField, Submission, Verdict, readable};
+
+use super::shape::Submitted;
+use super::{Functions, Resubmit};
+use crate::Error;
+
+/// A submission that has run for longer will hardly end any more, and must not stand for an answer for ever.
+const RUNS_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
+
+impl Functions {
+    /// Returns what VMRay knows of a URL, in one call.
+    pub(super) async fn known_url(&self, url: &str) -> Result<Option<Submitted>, Error> {
+        let found = match self.vmray.search_submissions(SearchField::Url, url).await {
+            Ok(found) => found,
+            // A server without the search, or one that does not take the URL in a query.
+            Err(vmray::Error::NotFound | vmray::Error::Refused { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let same = |submission: &&Submission| submission.original_url.as_deref().is_none_or(|found| found == url);
+        let newest = self.best(readable(&found.items).filter(same));
+        Ok(newest.map(|submission| Submitted::of_submission(&as_json(submission), self.page_of(submission.sample_id))))
+    }
+
+    /// Returns what VMRay knows of a file.
+    pub(super) async fn known_file(&self, sha256: &SampleHash) -> Result<Option<Submitted>, Error> {
+        let raw = self.vmray.get_raw(&["sample", sha256.kind(), sha256.as_str()], &[]).await;
+        let samples: Vec<Value> = match raw {
+            Ok(raw) => serde_json::from_str(raw.get()).unwrap_or_default(),
+            Err(vmray::Error::NotFound) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let newest = samples.iter().max_by_key(|sample| sample_id(sample));
+        match newest {
+            Some(sample) => self.known_sample(sample).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Returns a sample with the submission that stands for it, if there is one.
+    pub(super) async fn known_sample(&self, sample: &Value) -> Result<Option<Submitted>, Error> {
+        let Some(id) = sample_id(sample) else { return Ok(None) };
+        let found = match self.vmray.submissions_of_sample(id).await {
+            Ok(found) => found,
+            Err(vmray::Error::NotFound | vmray::Error::Forbidden) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let newest = self.best(readable(&found.items));
+        Ok(newest.map(|submission| Submitted::of_known(sample, &as_json(submission))))
+    }
+
+    /// Returns the newest finished submission whose verdict is known, where that is enough, else the newest that is
+    /// still running.
+    fn best<'a>(&self, submissions: impl Iterator<Item = &'a Submission>) -> Option<&'a Submission> {
+        let now = self.clock.now();
+        let (mut finished, mut running) = (None, None);
+        for submission in submissions {
+            let place = match self.resubmit {
+                Resubmit::Never if has_verdict(submission) => &mut finished,
+                _ if is_running(submission, now) => &mut running,
+                _ => continue,
+            };
+            if place.is_none_or(|present: &Submission| present.id < submission.id) {
+                *place = Some(submission);
+            }
+        }
+        finished.or(running)
+    }
+
+    fn page_of(&self, sample: SampleId) -> Option<String> {
+        let base = self.style.vmray_base.as_deref()?.trim_end_matches('/');
+        Some(format!("{base}/sample/{sample}#summary"))
+    }
+}
+
+fn has_verdict(submission: &Submission) -> bool {
+    let known = [Verdict::Malicious, Verdict::Suspicious, Verdict::Clean];
+    submission.finished && submission.verdict.as_ref().is_some_and(|verdict| known.contains(verdict))
+}
+
+fn is_running(submission: &Submission, now: Timestamp) -> bool {
+    let age = submission.created.map(|created| now.duration_since(created));
+    !submission.finished && age.is_some_and(|age| age < RUNS_AT_MOST)
+}
+
+fn sample_id(sample: &Value) -> Option<SampleId> {
+    sample.get("sample_id").and_then(Value::as_u64).map(SampleId)
+}
+
+/// Returns a submission by VMRay's names.
+fn as_json(submission: &Submission) -> Value {
+    serde_json::to_value(submission).unwrap_or_default()
+}

@@ -1,0 +1,9 @@
+//! Black-box tests against the stand-ins, in process and on paused time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on panics"
+)]
+
+mod functions;
