@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use jiff::Timestamp;
 
-use crate::config::{LogFormat, duration};
+use crate::config::{LogFormat, Scope, duration};
 
 /// The port of the status page.
 pub(crate) const PAGE_PORT: u16 = 8080;
@@ -56,7 +56,7 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Send the indicators of VMRay's verdicts to Sentinel, once or on the schedule
     Feed(Feed),
-    /// Run the feed on its schedule and show a status page
+    /// Serve the API and the status page, and run the feed on its schedule
     Serve(Serve),
     /// Turn VMRay reports from disk into a STIX bundle, offline
     Convert(Convert),
@@ -114,10 +114,10 @@ pub(crate) struct Feed {
     pub(crate) time_budget: Option<Duration>,
 }
 
-/// Feed and status page.
+/// API, status page and feed.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Where to listen; only this machine's own addresses
+    /// Where to listen; addresses that other machines reach need ApiKeys
     #[arg(long, value_name = "ADDR:PORT", default_value_t = PAGE)]
     pub(crate) listen: SocketAddr,
 }
@@ -187,6 +187,14 @@ pub(crate) enum Config {
     Show,
     /// Print the JSON schema of the configuration file
     Schema,
+    /// Make a key for the API: prints it once, and its entry for ApiKeys
+    ApiKey {
+        /// Who will use it; stands in the log
+        name: String,
+        /// What it allows
+        #[arg(long, value_enum, default_value_t = Scope::Read)]
+        scope: Scope,
+    },
     /// Print the reference page of the settings
     #[command(hide = true)]
     Reference,

@@ -10,6 +10,7 @@ use outbound::{Clock, RetryPolicy, Transport};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::api::ApiConfig;
 use crate::config::{
     IndicatorConfig, Problems, ROUTE, Reader, Schedule, SentinelConfig, Settings, VmrayConfig, initial_fetch, schedule,
     state_url, transport,
@@ -55,6 +56,16 @@ impl FeedConfig {
             })
         })();
         reader.finish(whole)
+    }
+
+    /// What the API needs of it.
+    pub(crate) fn api(&self) -> ApiConfig {
+        ApiConfig {
+            vmray: self.vmray.clone(),
+            indicators: self.indicators.clone(),
+            transport: Arc::clone(&self.transport),
+            state_url: self.state_url.clone(),
+        }
     }
 
     /// The pace of uploads.

@@ -4,6 +4,7 @@
 //! command ([`commands`]). What it does is in the crates it calls. Results go to stdout, everything else to
 //! stderr; a failure is printed once, with its causes and what to do, and decides the exit code ([`exit`]).
 
+mod api;
 mod app;
 mod cli;
 mod commands;
@@ -13,9 +14,9 @@ mod daemon;
 mod engine;
 mod exit;
 mod failure;
+mod http;
 mod live;
 mod output;
-mod pages;
 mod paint;
 mod progress;
 mod signals;

@@ -10,8 +10,7 @@ use serde_json::value::RawValue;
 use stix::Indicator;
 use vmray::{IocsReply, Submission, SubmissionId, Verdict};
 
-use super::{Functions, Parameters, json};
-use crate::Error;
+use super::{Error, Functions, Parameters, json};
 
 /// Characters of an incident's id that a label carries.
 const MAX_INCIDENT_CHARS: usize = 256;

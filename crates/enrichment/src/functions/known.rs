@@ -5,8 +5,7 @@ use serde_json::Value;
 use vmray::{SampleHash, SampleId, SearchField, Submission, Verdict, readable};
 
 use super::shape::Submitted;
-use super::{Functions, Resubmit};
-use crate::Error;
+use super::{Error, Functions, Resubmit};
 
 /// A submission that has run for longer will hardly end any more, and must not stand for an answer for ever.
 const RUNS_AT_MOST: SignedDuration = SignedDuration::from_hours(24);
@@ -22,7 +21,9 @@ impl Functions {
         };
         let same = |submission: &&Submission| submission.original_url.as_deref().is_none_or(|found| found == url);
         let newest = self.best(readable(&found.items).filter(same));
-        Ok(newest.map(|submission| Submitted::of_submission(&as_json(submission), self.page_of(submission.sample_id))))
+        Ok(newest.map(|submission| {
+            Submitted::of_submission(&as_json(submission), self.page_of(submission.sample_id).as_deref())
+        }))
     }
 
     /// Returns what VMRay knows of a file.

@@ -2,8 +2,7 @@
 
 use vmray::SampleHash;
 
-use super::{Function, Functions, Parameters};
-use crate::Error;
+use super::{Error, Function, Functions, Parameters};
 
 impl Functions {
     pub(super) async fn look_up(&self, function: Function, parameters: &Parameters) -> Result<String, Error> {

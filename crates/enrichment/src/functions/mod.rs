@@ -5,6 +5,8 @@
 //! byte. A call asks VMRay only what it needs, nothing is kept between two calls, and a submit is sent once: where
 //! VMRay may have acted on one whose answer was lost, the submission is looked for before anything else is said.
 
+mod describe;
+mod error;
 mod iocs;
 mod known;
 mod look_up;
@@ -19,8 +21,8 @@ use indicators::{Rules, Style};
 use outbound::Clock;
 use serde::Serialize;
 
-use crate::Error;
-
+pub use describe::{Form, Parameter};
+pub use error::{Error, LARGEST_UPLOAD};
 pub use parameters::Parameters;
 
 /// What a look-up may take, repeats included: callers give up after 120 s (Logic Apps).

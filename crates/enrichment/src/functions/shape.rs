@@ -31,7 +31,7 @@ impl Submitted {
 
     /// Shapes a submission with what it says of its sample. Size and age of the sample are not among that, and not
     /// worth a call of their own.
-    pub(super) fn of_submission(known: &Value, sample_page: Option<String>) -> Self {
+    pub(super) fn of_submission(known: &Value, sample_page: Option<&str>) -> Self {
         let sample = json!({
             "SampleID": known.get("submission_sample_id"),
             "SampleURL": sample_page,

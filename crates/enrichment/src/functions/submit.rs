@@ -13,8 +13,7 @@ use vmray::{SampleHash, SubmitOptions, SubmitReply, SubmitRequest, SubmitTarget,
 
 use super::look_up::missing;
 use super::shape::Submitted;
-use super::{Functions, Parameters, json};
-use crate::Error;
+use super::{Error, Functions, Parameters, json};
 
 /// Name of a file whose caller gives none.
 const UNNAMED: &str = "sample";

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use enrichment::Error;
-use enrichment::functions::{Function, Functions, Parameters, Resubmit};
+use enrichment::functions::{Error, Function, Functions, Parameters, Resubmit};
 use http::Method;
 use indicators::{Expiry, Rules, Style};
 use jiff::{SignedDuration, Timestamp};

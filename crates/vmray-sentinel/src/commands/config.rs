@@ -1,10 +1,10 @@
-//! `config show` and `config schema`.
+//! `config show`, `config schema` and `config api-key`.
 
 use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Config;
-use crate::config::{self, Shown};
+use crate::config::{self, Scope, Shown};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -14,10 +14,22 @@ pub(crate) fn run(app: &App, which: &Config) -> Result<Exit, Failure> {
     match which {
         Config::Show => show(app)?,
         Config::Schema => output::json(&config::schema())?,
+        Config::ApiKey { name, scope } => api_key(app, name, *scope)?,
         Config::Reference if app.json => output::json(&json!({ "markdown": config::reference() }))?,
         Config::Reference => output::text(&config::reference())?,
     }
     Ok(Exit::Done)
+}
+
+fn api_key(app: &App, name: &str, scope: Scope) -> Result<(), Failure> {
+    let made = config::make_api_key(name, scope).map_err(|why| Failure::usage(anyhow::anyhow!(why)))?;
+    if app.json {
+        output::json(&json!({ "key": made.key, "entry": made.entry }))?;
+    } else {
+        output::text(&format!("key    {}\nentry  {}\n", app.out.strong(&made.key), made.entry))?;
+        app.say("The key is shown this once; give it to its user. Add the entry to ApiKeys, separated by a comma.\n");
+    }
+    Ok(())
 }
 
 fn show(app: &App) -> Result<(), Failure> {

@@ -14,15 +14,15 @@ use simulators::{Stack, StackOptions};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::serve::feed_and_pages;
+use super::serve::feed_and_site;
 use super::simulate::{Served, world};
 use crate::app::App;
 use crate::cli::Demo;
-use crate::config::{Environment, Settings};
+use crate::config::{ApiKeys, Environment, Settings};
 use crate::engine::{Changes, Engine, FeedConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::pages::Server;
+use crate::http::Server;
 use crate::paint::Paint;
 use crate::progress::Display;
 use crate::{output, signals, words};
@@ -53,6 +53,7 @@ pub(crate) async fn run(app: &App, args: &Demo) -> Result<Exit, Failure> {
 
     let config = FeedConfig::load(&settings(app, &stand_ins))?;
     let per_minute = config.uploads_per_minute();
+    let api = config.api();
     let engine = Engine::build(config, &app.clock, Changes::Kept)?;
     if !app.json {
         output::text(&opening(&stack, app.out))?;
@@ -75,7 +76,7 @@ pub(crate) async fn run(app: &App, args: &Demo) -> Result<Exit, Failure> {
     if let Some(server) = server
         && !stop.is_cancelled()
     {
-        feed_and_pages(&engine, server, &stop).await?;
+        feed_and_site(&engine, api, server, ApiKeys::default(), &stop).await?;
     }
     stand_ins.stop().await;
     Ok(Exit::Done)
@@ -83,9 +84,9 @@ pub(crate) async fn run(app: &App, args: &Demo) -> Result<Exit, Failure> {
 
 /// Takes the address, or a free port when the usual one is taken.
 async fn listen(address: SocketAddr) -> Result<Server, Failure> {
-    match Server::bind(address).await {
+    match Server::bind(address, &ApiKeys::default()).await {
         Err(failure) if address.port() == crate::cli::PAGE_PORT && failure.exit == Exit::Failed => {
-            Server::bind(SocketAddr::new(address.ip(), 0)).await
+            Server::bind(SocketAddr::new(address.ip(), 0), &ApiKeys::default()).await
         }
         outcome => outcome,
     }

@@ -1,43 +1,65 @@
-//! `serve`: the feed on its schedule, with the status page.
+//! `serve`: the API and the pages, and the feed on its schedule where a workspace is configured.
+
+use std::sync::Arc;
 
 use feed::RunOptions;
+use ledger::Storage;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::api::ApiConfig;
 use crate::app::App;
 use crate::cli::Serve;
+use crate::config::{ApiKeys, api_keys, feed_is_configured};
 use crate::engine::{Changes, Engine, FeedConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::http::{Pages, Server, site};
 use crate::live::Live;
-use crate::pages::{Pages, Server};
-use crate::{daemon, output, signals};
+use crate::{daemon, output, signals, state};
 
 pub(crate) async fn run(app: &App, args: &Serve) -> Result<Exit, Failure> {
-    let config = FeedConfig::load(&app.settings)?;
-    if let Some(warning) = config.warning() {
+    let keys = api_keys(&app.settings)?;
+    let feed = if feed_is_configured(&app.settings) { Some(FeedConfig::load(&app.settings)?) } else { None };
+    if let Some(warning) = feed.as_ref().and_then(FeedConfig::warning) {
         warn!("{warning}");
     }
-    let server = Server::bind(args.listen).await?;
-    let engine = Engine::build(config, &app.clock, Changes::Kept)?;
+    let api = match &feed {
+        Some(feed) => feed.api(),
+        None => ApiConfig::load(&app.settings)?,
+    };
+    let server = Server::bind(args.listen, &keys).await?;
+    let engine = feed.map(|feed| Engine::build(feed, &app.clock, Changes::Kept)).transpose()?;
     let stop = signals::stop_token();
-    info!(url = server.url(), "serving the status page");
+    info!(url = server.url(), "serving the API and the status page");
     if app.json {
         output::json(&json!({ "url": server.url() }))?;
     }
-    feed_and_pages(&engine, server, &stop).await?;
+    if let Some(engine) = engine {
+        feed_and_site(&engine, api, server, keys, &stop).await?;
+    } else {
+        info!("no workspace is configured, so there is no feed");
+        site_alone(app, api, server, keys, &stop).await?;
+    }
     Ok(Exit::Done)
 }
 
 /// Runs both until told to stop; when one fails, the other is stopped too.
-pub(crate) async fn feed_and_pages(engine: &Engine, server: Server, stop: &CancellationToken) -> Result<(), Failure> {
+pub(crate) async fn feed_and_site(
+    engine: &Engine,
+    api: ApiConfig,
+    server: Server,
+    keys: ApiKeys,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     let live = watch::Sender::new(Live::default());
+    let api = Arc::new(api.build(engine.storage.clone(), engine.clock()));
     let pages = Pages {
-        storage: engine.storage.clone(),
+        recent: Arc::clone(&api.recent),
         state_url: engine.state_url.to_string(),
-        schedule: engine.schedule.to_string(),
+        schedule: Some(engine.schedule.to_string()),
         live: live.subscribe(),
         clock: engine.clock().clone(),
         stop: stop.clone(),
@@ -47,11 +69,28 @@ pub(crate) async fn feed_and_pages(engine: &Engine, server: Server, stop: &Cance
         stop.cancel();
         ended
     };
-    let pages = async {
-        let ended = server.answer(pages).await.map_err(Failure::from);
-        stop.cancel();
-        ended
+    let (feed, ()) = tokio::join!(feed, server.answer(site(api, pages, keys), stop));
+    feed
+}
+
+async fn site_alone(
+    app: &App,
+    api: ApiConfig,
+    server: Server,
+    keys: ApiKeys,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let state_url = api.state_url.clone();
+    let storage = Storage::create(&state_url).map_err(|error| state::failed(&state_url, error))?;
+    let api = Arc::new(api.build(storage, &app.clock));
+    let pages = Pages {
+        recent: Arc::clone(&api.recent),
+        state_url: state_url.to_string(),
+        schedule: None,
+        live: watch::channel(Live::default()).1,
+        clock: Arc::clone(&app.clock),
+        stop: stop.clone(),
     };
-    let (feed, pages) = tokio::join!(feed, pages);
-    feed.and(pages)
+    server.answer(site(api, pages, keys), stop).await;
+    Ok(())
 }

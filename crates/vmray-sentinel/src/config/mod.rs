@@ -6,6 +6,7 @@
 //! environment or a configuration file.
 
 mod allow_list;
+mod api_keys;
 pub(crate) mod duration;
 mod environment;
 mod file;
@@ -19,9 +20,12 @@ mod show;
 mod source;
 mod state;
 
+pub(crate) use api_keys::{ApiKeys, Scope, make as make_api_key};
 pub(crate) use environment::Environment;
 pub(crate) use logs::{LogConfig, LogFormat};
-pub(crate) use parts::{IndicatorConfig, SentinelConfig, VmrayConfig, initial_fetch, schedule, transport};
+pub(crate) use parts::{
+    IndicatorConfig, SentinelConfig, VmrayConfig, api_keys, feed_is_configured, initial_fetch, schedule, transport,
+};
 pub(crate) use problem::Problems;
 pub(crate) use reader::Reader;
 pub(crate) use schedule::Schedule;

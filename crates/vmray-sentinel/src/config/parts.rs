@@ -11,6 +11,7 @@ use sentinel::{ClientId, Cloud, CloudName, Identity, TenantId, WorkspaceId};
 use stix::{Kind, Tlp};
 
 use super::allow_list;
+use super::api_keys::ApiKeys;
 use super::duration;
 use super::problem::{Problem, Problems};
 use super::reader::{Reader, secret};
@@ -170,6 +171,19 @@ fn days(text: &str) -> Result<SignedDuration, String> {
     let span = duration::parse(text).map_err(|_| wrong())?;
     let span = SignedDuration::try_from(span).map_err(|_| wrong())?;
     if span <= SignedDuration::from_hours(24 * MOST_DAYS) { Ok(span) } else { Err(wrong()) }
+}
+
+/// Says whether somebody set out to configure a feed; if nobody did, only the API is served.
+pub(crate) fn feed_is_configured(settings: &Settings) -> bool {
+    let of_the_feed = [&settings::AZURE_WORKSPACE_ID, &settings::AZURE_TENANT_ID, &settings::AZURE_CLIENT_SECRET];
+    of_the_feed.into_iter().any(|setting| settings.get(setting).is_some())
+}
+
+/// Who may call the API.
+pub(crate) fn api_keys(settings: &Settings) -> Result<ApiKeys, Problems> {
+    let mut reader = Reader::new(settings);
+    let keys = reader.optional::<ApiKeys>(&settings::API_KEYS);
+    reader.finish(keys.map(Option::unwrap_or_default))
 }
 
 /// When the feed runs.

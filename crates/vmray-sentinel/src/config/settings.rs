@@ -31,6 +31,7 @@ pub(crate) enum Group {
     Sentinel,
     Indicators,
     Feed,
+    Api,
     Network,
     Logs,
 }
@@ -73,8 +74,8 @@ pub(crate) enum Fallback {
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Vmray, Self::Sentinel, Self::Indicators, Self::Feed, Self::Network, Self::Logs];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Vmray, Self::Sentinel, Self::Indicators, Self::Feed, Self::Api, Self::Network, Self::Logs];
 
     /// The heading.
     pub(crate) fn title(self) -> &'static str {
@@ -83,6 +84,7 @@ impl Group {
             Self::Sentinel => "Microsoft Sentinel",
             Self::Indicators => "Indicators",
             Self::Feed => "The feed",
+            Self::Api => "The API",
             Self::Network => "Network",
             Self::Logs => "Logs",
         }
@@ -312,6 +314,14 @@ pub(crate) static STATE_URL: Setting = Setting {
     )
 };
 
+pub(crate) static API_KEYS: Setting = Setting {
+    doc: "Who may call the API and see the pages: entries NAME:SCOPE:HASH, the scope being read or submit, the hash that of \
+          the key. Several hold at once, so a key is replaced by adding its successor first. Without keys only this \
+          machine is served. The Functions host has keys of its own; there this setting is not read.",
+    obtain: "`vmray-sentinel config api-key NAME --scope submit` makes a key and prints its entry",
+    ..setting("ApiKeys", Group::Api, Form::List, Fallback::Absent, "soc:read:<64 digits>,playbook:submit:<64 digits>")
+};
+
 pub(crate) static HTTPS_PROXY: Setting = Setting {
     doc: "Proxy for every outgoing request. User and password may stand in it.",
     ..setting("HttpsProxy", Group::Network, Form::SecretUrl, Fallback::Absent, "http://proxy.example:3128")
@@ -344,7 +354,7 @@ pub(crate) static LOG_FORMAT: Setting = Setting {
 };
 
 /// Every setting, in the order of the reference.
-pub(crate) static ALL: [&Setting; 29] = [
+pub(crate) static ALL: [&Setting; 30] = [
     &VMRAY_BASE_URL,
     &VMRAY_API_KEY,
     &VMRAY_SAMPLE_VERDICT,
@@ -368,6 +378,7 @@ pub(crate) static ALL: [&Setting; 29] = [
     &ALLOW_LIST,
     &POLLING,
     &STATE_URL,
+    &API_KEYS,
     &HTTPS_PROXY,
     &NO_PROXY,
     &CA_FILE,

@@ -45,11 +45,12 @@ fn completions_are_printed(#[case] shell: &str) {
 }
 
 #[rstest]
-#[case::feed(&["feed", "--once"])]
-#[case::serve(&["serve"])]
-fn missing_settings_are_all_named_with_an_example(#[case] command: &[&str]) {
+#[case::feed(&["feed", "--once"], &["VmrayBaseURL", "VmrayAPIKey", "AzureWorkspaceID"])]
+#[case::serve_without_a_feed(&["serve"], &["VmrayBaseURL", "VmrayAPIKey"])]
+#[case::serve_with_half_a_feed(&["serve", "--set", "AzureTenantID=x"], &["VmrayBaseURL", "VmrayAPIKey", "AzureWorkspaceID"])]
+fn missing_settings_are_all_named_with_an_example(#[case] command: &[&str], #[case] missing: &[&str]) {
     let done = Setup::new().run(command).code(2);
-    for name in ["VmrayBaseURL", "VmrayAPIKey", "AzureWorkspaceID"] {
+    for name in missing {
         assert!(done.stderr.contains(&format!("{name} is missing")), "{}", done.stderr);
         assert!(done.stderr.contains(&format!("example: {name}=")), "{}", done.stderr);
     }

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed, in functions of its own too"
 )]
 
+mod api;
 mod architecture;
 mod binary;
 mod commands;

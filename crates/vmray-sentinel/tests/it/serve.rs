@@ -8,7 +8,7 @@ fn the_page_answers_while_the_feed_runs_and_both_end_when_told() {
     let simulator = Simulator::start(&["--samples", "5"]);
     let setup = simulator.setup().with("Polling", "0 0 1 1 *");
     let mut running = Running::start_watching_stderr(&mut setup.command(&["serve", "--listen", "127.0.0.1:0"]));
-    let line = running.line_with("serving the status page");
+    let line = running.line_with("serving the API and the status page");
     let url = line.split_once("url=").unwrap().1.trim_matches('"').trim_end_matches('/').to_owned();
     running.line_with("waiting for the next run");
     assert!(get(&format!("{url}/healthz")).starts_with("HTTP/1.1 200"));

@@ -180,7 +180,7 @@ fn facts(pages: &Pages, view: Option<&View>) -> Vec<Fact> {
     };
     add("VMRay", view.and_then(|view| view.vmray.as_deref()));
     add("Workspace", view.and_then(|view| view.workspace.as_deref()));
-    add("Schedule (UTC)", Some(&pages.schedule));
+    add("Schedule (UTC)", pages.schedule.as_deref());
     add("State", Some(&pages.state_url));
     add("Version", Some(env!("CARGO_PKG_VERSION")));
     facts
@@ -205,14 +205,15 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
+    use crate::http::recent::Recent;
     use crate::live::Running;
     use crate::view::Refused;
 
     fn pages() -> Pages {
         Pages {
-            storage: Storage::create(&StateUrl::Memory).unwrap(),
+            recent: Arc::new(Recent::new(Storage::create(&StateUrl::Memory).unwrap())),
             state_url: "memory:".to_owned(),
-            schedule: "*/10 * * * *".to_owned(),
+            schedule: Some("*/10 * * * *".to_owned()),
             live: watch::channel(Live::default()).1,
             clock: Arc::new(TokioClock::new("2026-01-01T08:30:00Z".parse().unwrap())),
             stop: CancellationToken::new(),

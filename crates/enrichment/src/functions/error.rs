@@ -1,8 +1,8 @@
-//! Why a request got no answer, by what the caller can do about it.
+//! Why a call got no answer, by what the caller can do about it.
 
 use std::time::Duration;
 
-/// Why a request got no answer.
+/// Why a call got no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A parameter is missing or cannot be read.
@@ -59,13 +59,26 @@ const USUAL_THROTTLE: Duration = Duration::from_secs(60);
 
 impl Error {
     /// A parameter that is missing or cannot be read.
-    pub fn bad(parameter: &str, reason: impl Into<String>) -> Self {
+    pub(super) fn bad(parameter: &str, reason: impl Into<String>) -> Self {
         Self::BadRequest { parameter: parameter.to_owned(), reason: reason.into() }
     }
 
+    /// Returns what to check or do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::BadRequest { .. } => "mend the parameter; docs: the page on the API lists every form that is read",
+            Self::NotFound { .. } => "check the id; VMRay may have deleted it, or the key may belong to another server",
+            Self::Refused { .. } => "read VMRay's words; sending the same again will be refused again",
+            Self::Quota { .. } => "raise the quota in VMRay, or wait until it is filled up",
+            Self::TooLarge { .. } => "send a smaller file, or look it up by its hash",
+            Self::Throttled { .. } => "ask again after the time in Retry-After",
+            Self::Vmray(error) => error.hint(),
+            Self::Deadline { .. } => "ask again; if it lasts, check the network between here and VmrayBaseURL",
+        }
+    }
+
     /// Names what VMRay does not know.
-    #[must_use]
-    pub fn about(self, what: impl FnOnce() -> String) -> Self {
+    pub(super) fn about(self, what: impl FnOnce() -> String) -> Self {
         match self {
             Self::NotFound { .. } => Self::NotFound { what: what() },
             other => other,

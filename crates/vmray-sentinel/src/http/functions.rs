@@ -1,0 +1,29 @@
+//! `/api/<Name>`: the nine functions.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use enrichment::functions::{Function, LARGEST_UPLOAD, Parameters};
+
+use super::Api;
+use super::body::{PLAIN_BYTES, whole};
+use super::problem::Problem;
+
+/// Calls a function.
+pub(super) async fn call(
+    State(api): State<Arc<Api>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let function = Function::by_name(&name).ok_or_else(Problem::no_route)?;
+    let query = request.uri().query().unwrap_or_default();
+    let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().filter(|(name, _)| name != "code").collect();
+    let limit = if function == Function::VMRayUploadSample { LARGEST_UPLOAD } else { PLAIN_BYTES };
+    let body = whole(request.into_body(), limit).await?;
+    let parameters = Parameters::read(query, &body)?;
+    drop(body);
+    let answer = api.functions.call(function, &parameters).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer).into_response())
+}

@@ -1,0 +1,87 @@
+//! The HTTP side: the API, and the pages of `serve` and `demo`.
+//!
+//! | path | answer | served by |
+//! |---|---|---|
+//! | `/api/<Name>` | the nine functions of the original, GET and POST | all |
+//! | `/api/status` | what the feed has done and what is open, as JSON | all |
+//! | `/` | status page; needs no script, loads nothing from elsewhere, refreshes itself | `serve`, `demo` |
+//! | `/docs`, `/openapi.json` | the API for people and for tools | `serve`, `demo` |
+//! | `/healthz` | 200 while the process lives | `serve`, `demo` |
+//! | `/readyz` | 200 while the state can be read and nobody asked to stop, else 503 with the reason | `serve`, `demo` |
+//! | `/metrics` | counters for Prometheus | `serve`, `demo` |
+//!
+//! No answer may be read by a page of another origin: there is no CORS.
+
+mod access;
+mod body;
+mod functions;
+mod metrics;
+mod observe;
+mod openapi;
+mod operations;
+mod pages;
+mod paths;
+mod problem;
+mod recent;
+mod server;
+mod status;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use axum::routing::get;
+use axum::{Router, middleware};
+use enrichment::functions::Functions;
+
+use crate::config::ApiKeys;
+
+pub(crate) use metrics::Metrics;
+pub(crate) use pages::Pages;
+pub(crate) use recent::Recent;
+pub(crate) use server::Server;
+
+/// What the API answers with.
+#[derive(Debug)]
+pub(crate) struct Api {
+    /// The nine functions.
+    pub(crate) functions: Functions,
+    /// What the ledger holds.
+    pub(crate) recent: Arc<Recent>,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// Returns the routes below `/api`, for a server that has asked for a key already.
+#[cfg_attr(not(test), expect(dead_code, reason = "for the handler under the Functions host"))]
+pub(crate) fn api(api: Arc<Api>) -> Router {
+    let metrics = Arc::clone(&api.metrics);
+    observed(with_fallbacks(routes(api)), metrics)
+}
+
+/// Returns everything that `serve` answers.
+pub(crate) fn site(api: Arc<Api>, pages: Pages, keys: ApiKeys) -> Router {
+    let metrics = Arc::clone(&api.metrics);
+    let all = routes(api).merge(pages::routes(pages, Arc::clone(&metrics)));
+    let guard = middleware::from_fn_with_state(Arc::new(keys), access::guard);
+    observed(with_fallbacks(all).layer(guard), metrics)
+}
+
+fn routes(api: Arc<Api>) -> Router {
+    Router::new()
+        .route("/api/status", get(status::status))
+        .route("/api/{name}", get(functions::call).post(functions::call))
+        .with_state(api)
+}
+
+/// Says so where nothing is.
+fn with_fallbacks(router: Router) -> Router {
+    router
+        .fallback(|| async { problem::Problem::no_route() })
+        .method_not_allowed_fallback(|| async { problem::Problem::no_method() })
+}
+
+/// Adds what stands around every route.
+fn observed(router: Router, metrics: Arc<Metrics>) -> Router {
+    paths::without_regard_to_case(router.layer(middleware::from_fn_with_state(metrics, observe::observe)))
+}

@@ -1,0 +1,128 @@
+//! The table of what the API answers. Router tests, `/openapi.json` and `/docs` all read it here.
+
+use enrichment::functions::{Form, Function, Parameter};
+
+use crate::config::Scope;
+
+/// One path with one method.
+#[derive(Debug, Clone)]
+pub(super) struct Operation {
+    pub(super) id: String,
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) summary: &'static str,
+    pub(super) answer: &'static str,
+    pub(super) scope: Option<Scope>,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Get,
+    Post,
+}
+
+/// What an operation is, where that decides what can be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Asks VMRay.
+    LookUp,
+    /// Submits to VMRay.
+    Submit,
+    /// Reads our own state.
+    Status,
+}
+
+/// A status that can be answered, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Status {
+    pub(super) code: u16,
+    pub(super) when: &'static str,
+}
+
+impl Operation {
+    /// Returns the statuses besides 200.
+    pub(super) fn refusals(&self) -> Vec<Status> {
+        let status = |code, when| Status { code, when };
+        let mut list = vec![
+            status(431, "Headers or address are too large"),
+            status(401, "No key that is known came with the request"),
+        ];
+        if self.scope == Some(Scope::Submit) {
+            list.push(status(403, "The key may read, not submit"));
+        }
+        if self.kind == Kind::Status {
+            list.push(status(503, "The state cannot be read"));
+            list.sort_by_key(|status| status.code);
+            return list;
+        }
+        list.extend([
+            status(400, "A parameter is missing or cannot be read; the answer names it"),
+            status(404, "VMRay does not know it"),
+            status(408, "The body came too slowly"),
+            status(409, "VMRay refused it, or a quota is used up"),
+            status(413, "The body or the file is too large"),
+            status(429, "VMRay asks to wait; see Retry-After"),
+            status(502, "VMRay failed or cannot be reached"),
+            status(504, "VMRay gave no answer in time"),
+        ]);
+        list.sort_by_key(|status| status.code);
+        list
+    }
+}
+
+impl Method {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+        }
+    }
+}
+
+/// Returns all of them, in the order of the docs.
+pub(super) fn all() -> Vec<Operation> {
+    let mut all = vec![Operation {
+        id: "status".to_owned(),
+        method: Method::Get,
+        path: "/api/status".to_owned(),
+        summary: "What the feed has done and what is open",
+        answer: "Counts, open records and the newest runs",
+        scope: Some(Scope::Read),
+        parameters: Vec::new(),
+        kind: Kind::Status,
+    }];
+    for function in Function::ALL {
+        for method in [Method::Get, Method::Post] {
+            all.push(of_function(function, method));
+        }
+    }
+    all
+}
+
+fn of_function(function: Function, method: Method) -> Operation {
+    Operation {
+        id: format!("{}_{}", function.name(), method.as_str()),
+        method,
+        path: format!("/api/{}", function.name()),
+        summary: function.summary(),
+        answer: function.answer(),
+        scope: Some(if function.submits() { Scope::Submit } else { Scope::Read }),
+        parameters: function.parameters(),
+        kind: if function.submits() { Kind::Submit } else { Kind::LookUp },
+    }
+}
+
+/// Says in words what a form accepts.
+pub(super) fn in_words(form: Form) -> &'static str {
+    match form {
+        Form::Number => "whole number from 1, or its digits",
+        Form::Text => "text",
+        Form::Hash => "32, 40 or 64 hexadecimal digits",
+        Form::Flag => "true or false, or the word",
+        Form::List => "list, or text with commas",
+        Form::Verdicts => "malicious, suspicious; as a list or in one text",
+        Form::Base64 => "base64",
+    }
+}

@@ -1,0 +1,257 @@
+//! Every refusal and failure, as RFC 9457 `application/problem+json` with the next step.
+//!
+//! A handler returns a [`Problem`]; [`super::observe`] writes it, because only there the id of the request is known.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use enrichment::functions;
+use serde::Serialize;
+
+/// What went wrong.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    next_step: Cow<'static, str>,
+    parameter: Option<String>,
+    retry_after: Option<Duration>,
+    challenge: bool,
+}
+
+/// A problem as it is sent.
+#[derive(Debug, Serialize)]
+struct ProblemJson<'a> {
+    /// `urn:vmray-sentinel:problem:` and a word that stays the same.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The same in words, for every occurrence.
+    title: &'a str,
+    /// The status of the answer.
+    status: u16,
+    /// What happened this time.
+    detail: &'a str,
+    /// What to check or do next.
+    next_step: &'a str,
+    /// The parameter that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<&'a str>,
+    /// Seconds after which to ask again, as in `Retry-After`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    /// The id of the request, as in `X-Request-Id` and in the log.
+    request_id: &'a str,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            title,
+            detail: detail.into(),
+            next_step: Cow::Borrowed(""),
+            parameter: None,
+            retry_after: None,
+            challenge: false,
+        }
+    }
+
+    #[must_use]
+    fn with_next_step(mut self, step: impl Into<Cow<'static, str>>) -> Self {
+        self.next_step = step.into();
+        self
+    }
+
+    #[must_use]
+    fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// A part of the request that is missing or cannot be read.
+    pub(super) fn bad_request(parameter: &str, reason: impl Into<String>) -> Self {
+        let reason = reason.into();
+        // The words of the original, for those who look for them.
+        let detail = if reason == "is missing" {
+            format!("Invalid Request. Missing '{parameter}' parameter.")
+        } else {
+            format!("{parameter} {reason}")
+        };
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail)
+            .with_next_step("mend the parameter; /docs lists every form that is read");
+        problem.parameter = Some(parameter.to_owned());
+        problem
+    }
+
+    /// No route of that name.
+    pub(super) fn no_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no-route", "There is no such address", "nothing is served at this address")
+            .with_next_step("see /openapi.json for what is served; names are matched without regard to case")
+    }
+
+    /// The route does not answer to this method.
+    pub(super) fn no_method() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", "The method is not allowed here", "see the header Allow")
+            .with_next_step("use one of the methods in the header Allow")
+    }
+
+    /// Something else than a job that is not there.
+    pub(super) fn not_found(detail: impl Into<String>, step: &'static str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "It is not known", detail).with_next_step(step)
+    }
+
+    /// No key, or one that is not known.
+    pub(super) fn no_key() -> Self {
+        let mut problem =
+            Self::new(StatusCode::UNAUTHORIZED, "key", "A key is needed", "no key that is known came with the request")
+                .with_next_step(
+                    "send one in the header X-Functions-Key, X-Api-Key or Authorization: Bearer; \
+                     `vmray-sentinel config api-key NAME` makes one",
+                );
+        problem.challenge = true;
+        problem
+    }
+
+    /// A key that may not do this.
+    pub(super) fn scope(name: &str) -> Self {
+        let detail = format!("the key `{name}` may read, not submit");
+        Self::new(StatusCode::FORBIDDEN, "scope", "The key does not allow it", detail)
+            .with_next_step("use a key with the scope submit")
+    }
+
+    /// A name for this machine that is not its own.
+    pub(super) fn misdirected() -> Self {
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "misdirected",
+            "The request was meant for another server",
+            "without keys only 127.0.0.1 and localhost are answered",
+        )
+        .with_next_step("ask for 127.0.0.1 or localhost, or set ApiKeys")
+    }
+
+    /// A body that is too large.
+    pub(super) fn too_large(limit_bytes: u64) -> Self {
+        let detail = format!("at most {limit_bytes} bytes are read here");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "It is too large", detail)
+            .with_next_step("send a smaller file, or look it up by its hash")
+    }
+
+    /// A body that came too slowly.
+    pub(super) fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The request came too slowly", "its body did not go on")
+            .with_next_step("send it again over a faster connection")
+    }
+
+    /// Headers or an address that are too large.
+    pub(super) fn large_head() -> Self {
+        Self::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "large-head",
+            "Headers or address are too large",
+            "together they are longer than is read here",
+        )
+        .with_next_step("send parameters in a JSON body instead of the query")
+    }
+
+    /// The state cannot be used.
+    pub(super) fn state(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "state", "The state cannot be used", detail)
+            .with_next_step("check StateUrl and the rights on it; `vmray-sentinel doctor` says more")
+            .with_retry_after(BACK_SOON)
+    }
+
+    /// A fault of ours.
+    pub(super) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "A fault of this program",
+            "the request ended in a fault of this program",
+        )
+        .with_next_step("report it with the log lines that carry the request id")
+    }
+
+    /// Returns the answer with its body.
+    pub(super) fn write(&self, request_id: &str, mut headers: HeaderMap) -> Response {
+        let seconds = self.retry_after.map(|wait| wait.as_secs().max(1));
+        let body = ProblemJson {
+            kind: format!("urn:vmray-sentinel:problem:{}", self.code),
+            title: self.title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            next_step: &self.next_step,
+            parameter: self.parameter.as_deref(),
+            retry_after: seconds,
+            request_id,
+        };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.remove(header::CONTENT_LENGTH);
+        if let Some(seconds) = seconds {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"vmray-sentinel\""));
+        }
+        (self.status, headers, serde_json::to_string(&body).unwrap_or_default()).into_response()
+    }
+
+    /// Returns a line for the log.
+    pub(super) fn line(&self) -> &str {
+        &self.detail
+    }
+}
+
+/// When to ask again after a failure that nobody set a time for.
+const BACK_SOON: Duration = Duration::from_secs(30);
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<functions::Error> for Problem {
+    fn from(error: functions::Error) -> Self {
+        let (detail, hint) = (error.to_string(), error.hint());
+        match error {
+            functions::Error::BadRequest { parameter, reason } => Self::bad_request(&parameter, reason),
+            functions::Error::NotFound { .. } => Self::not_found(detail, hint),
+            functions::Error::Refused { .. } => refused(detail).with_next_step(hint),
+            functions::Error::Quota { .. } => quota(detail).with_next_step(hint),
+            functions::Error::TooLarge { limit_bytes } => Self::too_large(limit_bytes),
+            functions::Error::Throttled { retry_after } => throttled(retry_after).with_next_step(hint),
+            functions::Error::Vmray(_) => vmray(detail).with_next_step(hint),
+            functions::Error::Deadline { .. } => deadline(detail).with_next_step(hint),
+        }
+    }
+}
+
+fn refused(detail: String) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "refused", "VMRay refused it", detail)
+}
+
+fn quota(detail: String) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "quota", "A quota is used up", detail)
+}
+
+fn throttled(wait: Duration) -> Problem {
+    let detail = format!("VMRay asks to wait {} s", wait.as_secs().max(1));
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "throttled", "VMRay asks to wait", detail).with_retry_after(wait)
+}
+
+fn vmray(detail: String) -> Problem {
+    Problem::new(StatusCode::BAD_GATEWAY, "vmray", "VMRay cannot be asked", detail).with_retry_after(BACK_SOON)
+}
+
+fn deadline(detail: String) -> Problem {
+    Problem::new(StatusCode::GATEWAY_TIMEOUT, "deadline", "VMRay gave no answer in time", detail)
+        .with_retry_after(BACK_SOON)
+}

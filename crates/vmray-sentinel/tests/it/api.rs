@@ -1,0 +1,176 @@
+//! `serve` as playbooks and tools call it, over a socket.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use serde_json::{Value, json};
+
+use crate::binary::{Running, Setup, get};
+use crate::simulate::Simulator;
+
+/// `serve` on a free port, with its address.
+pub(crate) struct Served {
+    running: Running,
+    pub(crate) host: String,
+}
+
+/// An answer.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+impl Served {
+    pub(crate) fn start(setup: &Setup, listen: &str) -> Self {
+        let mut running = Running::start_watching_stderr(&mut setup.command(&["serve", "--listen", listen]));
+        let line = running.line_with("serving the API");
+        let url = line.split_once("url=").unwrap().1.trim_matches('"').trim_end_matches('/').to_owned();
+        Self { running, host: url.strip_prefix("http://").unwrap().to_owned() }
+    }
+
+    /// Sends a request with whatever headers and body.
+    pub(crate) fn ask(&self, line: &str, headers: &str, body: &[u8]) -> Answer {
+        let mut stream = TcpStream::connect(&self.host).unwrap();
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
+            self.host,
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, body: body.to_owned() }
+    }
+
+    /// Calls a function as a Function action does.
+    fn action(&self, function: &str, body: &Value) -> Value {
+        let answer = self.ask(
+            &format!("POST /api/{function}"),
+            "Content-Type: application/json\r\n",
+            body.to_string().as_bytes(),
+        );
+        assert_eq!(answer.status, 200, "{function}: {}", answer.body);
+        answer.json()
+    }
+
+    pub(crate) fn stop(self) {
+        self.running.terminate().code(0);
+    }
+}
+
+/// Asks the stand-in for VMRay itself.
+fn vmray(simulator: &Simulator, path: &str) -> Value {
+    let setting = |name: &str| simulator.settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
+    let base = setting("VmrayBaseURL");
+    let host = base.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(host).unwrap();
+    let key = setting("VmrayAPIKey");
+    write!(
+        stream,
+        "GET /rest/{path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: api_key {key}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str::<Value>(body).unwrap()["data"].take()
+}
+
+fn without_workspace(simulator: &Simulator) -> Setup {
+    let feed = ["AzureWorkspaceID", "AzureTenantID", "AzureClientID", "AzureClientSecret"];
+    feed.into_iter().fold(simulator.setup(), |setup, name| setup.with(name, ""))
+}
+
+#[test]
+fn a_playbook_about_a_known_url_gets_what_it_branches_on() {
+    let simulator = Simulator::start(&["--samples", "60"]);
+    let served = Served::start(&without_workspace(&simulator), "127.0.0.1:0");
+    let samples = vmray(&simulator, "sample");
+    let known = samples
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|sample| sample["sample_url"].is_string() && sample["sample_verdict"] == "malicious");
+    let known = known.expect("a world of sixty samples has a malicious URL");
+    let submitted =
+        served.action("UplaodURL", &json!({"url": known["sample_url"], "tags": ["url_submission_logic_app"]}));
+    assert_eq!(submitted["vmray_job"], json!([]));
+    let submission = served
+        .action("GetVMRaySubmission", &json!({"submission_id": submitted["vmray_submission"][0]["SubmissionID"]}));
+    assert_eq!(submission["submission_finished"], true);
+    let sample = served.action("GetVMRaySample", &json!({"sample_id": submission["submission_sample_id"]}));
+    assert_eq!(sample["sample_id"], known["sample_id"]);
+    assert_eq!(sample, vmray(&simulator, &format!("sample/{}", known["sample_id"])));
+    assert!(served.action("GetVMRayVTIs", &json!({"sample_id": sample["sample_id"]}))["threat_indicators"].is_array());
+    let iocs = served.action(
+        "GetVMRayIOCs",
+        &json!({
+            "sample_id": sample["sample_id"], "submission_id": submission["submission_id"],
+            "sample_verdict": ["malicious", "suspicious"], "incident_id": 17, "valid_until": "30",
+        }),
+    );
+    assert!(!iocs["custom_resp"].as_array().unwrap().is_empty());
+    assert_eq!(simulator.stats()["rows"], 0, "without a workspace nothing is fed");
+    served.stop();
+}
+
+#[test]
+fn keys_let_other_machines_in_and_stand_in_no_log() {
+    let simulator = Simulator::start(&["--samples", "3"]);
+    let made = Setup::new().run(&["config", "api-key", "playbook", "--scope", "submit", "--json"]).code(0).json();
+    let (key, entry) = (made["key"].as_str().unwrap(), made["entry"].as_str().unwrap());
+    assert!(!entry.contains(key));
+    let setup = without_workspace(&simulator).with("ApiKeys", entry).with("LogFilter", "debug");
+    let served = Served::start(&setup, "0.0.0.0:0");
+    assert_eq!(served.ask("GET /api/status", "", b"").status, 401);
+    assert_eq!(served.ask("GET /api/status", &format!("X-Functions-Key: {key}\r\n"), b"").status, 200);
+    assert_eq!(served.ask(&format!("GET /api/status?code={key}"), "X-Request-Id: seen-1\r\n", b"").status, 200);
+    let Served { running, .. } = served;
+    let done = running.terminate().code(0);
+    assert!(done.stdout.contains("seen-1") && done.stdout.contains("playbook"), "{}", done.stdout);
+    assert!(!done.stdout.contains(key), "the key is in the log");
+}
+
+#[test]
+fn a_key_of_a_wrong_form_is_refused_before_anything_starts() {
+    let simulator = Simulator::start(&["--samples", "3"]);
+    let setup = without_workspace(&simulator).with("ApiKeys", "vms_secretsecret");
+    let done = setup.run(&["serve", "--listen", "127.0.0.1:0"]).code(2);
+    assert!(done.stderr.contains("ApiKeys") && !done.stderr.contains("secretsecret"), "{}", done.stderr);
+}
+
+#[test]
+fn what_a_caller_can_send_has_limits() {
+    let simulator = Simulator::start(&["--samples", "3"]);
+    let served = Served::start(&without_workspace(&simulator), "127.0.0.1:0");
+    let long = format!("X-Long: {}\r\n", "x".repeat(40_000));
+    assert_eq!(served.ask("GET /healthz", &long, b"").status, 431);
+    let deep = format!("{{\"sample_id\": {}{}}}", "[".repeat(300_000), "]".repeat(300_000));
+    let answer = served.ask("POST /api/GetVMRaySample", "", deep.as_bytes());
+    assert_eq!((answer.status, answer.json()["parameter"].as_str()), (400, Some("body")), "{}", answer.body);
+    let large = vec![b' '; 3_000_000];
+    // The answer may come while we still write; then the connection ends under us.
+    let mut stream = TcpStream::connect(&served.host).unwrap();
+    write!(
+        stream,
+        "POST /api/GetVMRaySample HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n\r\n",
+        served.host,
+        large.len()
+    )
+    .unwrap();
+    drop(stream.write_all(&large));
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 413");
+    assert!(get(&format!("http://{}/healthz", served.host)).starts_with("HTTP/1.1 200"), "it goes on");
+    served.stop();
+}
