@@ -32,7 +32,11 @@ pub use sockets::{ListenError, Listening, listen};
 pub use stack::{Stack, StackListening, StackOptions};
 pub use throttle::Throttle;
 pub use upload::{AllRefused, ErrorKey, Row, StaleModified, UploadOptions, UploadSimulator};
-pub use vmray::{Bound, DefaultOrder, TruncatedFlag, UnknownParameter, VmrayOptions, VmraySimulator};
+pub use vmray::{
+    AnalysisCaching, ArchiveAction, Bound, ChildrenEnd, DefaultOrder, MetadataText, QuotaRefusal, SubmitOutcome, Taken,
+    TruncatedFlag, UnknownParameter, VmrayOptions, VmraySimulator,
+};
 pub use world::{
-    Access, Entry, EntryKind, Hashes, Ioc, IocKind, IocSource, Sample, Submission, Verdict, World, WorldOptions,
+    Access, Ending, Entry, EntryKind, Failure, Hashes, Inside, Ioc, IocKind, IocSource, Job, MAX_JOBS, RelationKind,
+    Sample, Submission, Verdict, World, WorldOptions,
 };

@@ -8,12 +8,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body as _, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -125,12 +125,25 @@ struct Broken;
 
 type Body = BoxBody<Bytes, Broken>;
 
+/// Reads a body into one buffer. What is announced is reserved at once, so that no large body lies twice in memory.
+async fn whole(body: Incoming) -> Result<Bytes, Broken> {
+    let announced = usize::try_from(body.size_hint().exact().unwrap_or_default()).unwrap_or_default();
+    let mut buffer = BytesMut::with_capacity(announced.min(MAX_REQUEST_BYTES));
+    let mut body = Limited::new(body, MAX_REQUEST_BYTES);
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.map_err(|_| Broken)?.into_data() {
+            buffer.extend_from_slice(&data);
+        }
+    }
+    Ok(buffer.freeze())
+}
+
 async fn exchange(
     service: Arc<dyn Transport>,
     request: http::Request<Incoming>,
 ) -> Result<http::Response<Body>, Broken> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, MAX_REQUEST_BYTES).collect().await.map_err(|_| Broken)?.to_bytes();
+    let body = whole(body).await?;
     match service.send(http::Request::from_parts(parts, body)).await {
         Ok(answer) => Ok(answer.map(|body| Full::new(body).map_err(|never: Infallible| match never {}).boxed())),
         Err(TransportError::Truncated { status, received, .. }) => {

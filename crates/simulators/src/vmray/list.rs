@@ -27,7 +27,7 @@ impl ListOf {
                 "submission_",
                 &[
                     ("api_key_id", Int),
-                    ("consumed_quota", Bool),
+                    ("consumed_quota", Int),
                     ("created", Time),
                     ("enable_custom_av", Bool),
                     ("enable_local_av", Bool),

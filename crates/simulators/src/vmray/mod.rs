@@ -3,10 +3,13 @@
 //! Everything below `/rest` wants the key. Lists have filters in query and path, an order, a page size, a maximum
 //! and continuations that work once. What the references leave open is a switch in [`VmrayOptions`].
 
+mod act;
+mod container;
+mod control;
 mod filter;
 mod findings;
 mod list;
-mod multipart;
+mod log;
 mod options;
 mod refusal;
 mod render;
@@ -24,7 +27,11 @@ use jiff::{SignedDuration, Timestamp};
 use outbound::{Clock, Request, Response, Transport, TransportError};
 use serde_json::Value;
 
-pub use options::{Bound, DefaultOrder, TruncatedFlag, UnknownParameter, VmrayOptions};
+pub use log::Taken;
+pub use options::{
+    AnalysisCaching, ArchiveAction, Bound, ChildrenEnd, DefaultOrder, MetadataText, QuotaRefusal, SubmitOutcome,
+    TruncatedFlag, UnknownParameter, VmrayOptions,
+};
 
 use crate::answer;
 use crate::faults::{Faults, ServiceName};
@@ -49,13 +56,20 @@ struct State {
     options: VmrayOptions,
     continuations: Continuations,
     passed: Passed,
+    taken: Vec<Taken>,
 }
 
 impl VmraySimulator {
     /// Returns a server that knows a world.
     pub fn new(world: World, options: VmrayOptions, clock: Arc<dyn Clock>, faults: Arc<Faults>, seed: u64) -> Self {
         let front = Front::new(ServiceName::Vmray, clock, faults, options.latency, seed);
-        let state = State { world, options, continuations: Continuations::default(), passed: Passed::default() };
+        let state = State {
+            world,
+            options,
+            continuations: Continuations::default(),
+            passed: Passed::default(),
+            taken: Vec::new(),
+        };
         Self { front, state: Mutex::new(state) }
     }
 

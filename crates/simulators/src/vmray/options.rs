@@ -52,6 +52,103 @@ pub enum UnknownParameter {
     Ignore,
 }
 
+/// What happens to something that was analysed before: the setting "Analysis Caching" of the key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AnalysisCaching {
+    /// It is analysed again.
+    #[default]
+    Disabled,
+    /// What is known answers it at once, what still runs when it ends.
+    Enabled,
+    /// The same, while what is known is young ([`VmrayOptions::smart_cache_age`]); VMRay's own rule is not public.
+    Smart,
+    /// It is refused: no jobs are created.
+    Legacy,
+}
+
+impl AnalysisCaching {
+    pub(super) const ALL: [Self; 4] = [Self::Disabled, Self::Enabled, Self::Smart, Self::Legacy];
+
+    /// Returns VMRay's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
+            Self::Smart => "smart",
+            Self::Legacy => "legacy",
+        }
+    }
+}
+
+/// What becomes of a container that is submitted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ArchiveAction {
+    /// It is a sample; its members are found by its analysis.
+    #[default]
+    Sample,
+    /// It is a sample with an entry point; its members are none.
+    CompoundSample,
+    /// Each member is submitted, the container is not.
+    SeparateSamples,
+}
+
+impl ArchiveAction {
+    pub(super) const ALL: [Self; 3] = [Self::Sample, Self::CompoundSample, Self::SeparateSamples];
+
+    /// Returns VMRay's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sample => "sample",
+            Self::CompoundSample => "compound_sample",
+            Self::SeparateSamples => "separate_samples",
+        }
+    }
+}
+
+/// How a submit is refused when the quota is used up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum QuotaRefusal {
+    /// In `errors[]`, in the newer words; nothing is made.
+    #[default]
+    InErrors,
+    /// In `errors[]`, in the older words; submission, sample and a reputation look-up come back all the same.
+    Denied,
+    /// The whole request: 400 with the newer words as `error_msg`.
+    WholeRequest,
+}
+
+/// How what is submitted ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SubmitOutcome {
+    /// All analyses succeed.
+    #[default]
+    Success,
+    /// One fails.
+    Warning,
+    /// All fail: no verdict.
+    Error,
+}
+
+/// When the submissions of children end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ChildrenEnd {
+    /// Not after that of their parent, whose verdict counts them in.
+    #[default]
+    BeforeParent,
+    /// Some time after it.
+    AfterParent,
+}
+
+/// How the server keeps `submission_metadata`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MetadataText {
+    /// As it was sent.
+    #[default]
+    AsSent,
+    /// Written anew, so that another spacing than the sender's comes back.
+    Respaced,
+}
+
 /// The server.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one switch, set by name")]
@@ -92,12 +189,42 @@ pub struct VmrayOptions {
     pub date_offset: SignedDuration,
     /// Submissions allowed and used.
     pub quota: (u64, u64),
-    /// How long the analysis of something submitted takes.
+    /// How a submit over the quota is refused.
+    pub quota_refusal: QuotaRefusal,
+    /// Whether a submission that a cached result answers costs quota.
+    pub cached_costs_quota: bool,
+    /// `report`, or `verdict`: reports of what is submitted are locked.
+    pub quota_type: String,
+    /// Where the billing information is; the path is not confirmed.
+    pub billing_path: String,
+    /// Time before the first job of something submitted is taken up.
+    pub queue_time: Duration,
+    /// How long the analysis of something submitted takes; its jobs end one after the other.
     pub analysis_time: Duration,
-    /// Verdict of what is submitted; `None` in the outer option: drawn from its content.
+    /// Time between the end of the last job and that of the submission.
+    pub finishing_time: Duration,
+    /// Time after the end of a job until its findings are complete; until then they have the status `waiting`.
+    pub settling_time: Duration,
+    /// Jobs of something submitted.
+    pub jobs_per_submission: u64,
+    /// How it ends.
+    pub submit_outcome: SubmitOutcome,
+    /// Its verdict; `None` in the outer option: drawn from its content.
     pub submit_verdict: Option<Option<Verdict>>,
-    /// Whether something known is analysed again; otherwise it is refused in the way of "legacy" caching.
-    pub analyses_known_again: bool,
+    /// Whether it does not end by itself.
+    pub hold_submissions: bool,
+    /// What happens to something known, unless the submit says it.
+    pub analysis_caching: AnalysisCaching,
+    /// How old a result may be for [`AnalysisCaching::Smart`].
+    pub smart_cache_age: Duration,
+    /// What becomes of a container, unless the submit says it.
+    pub archive_action: ArchiveAction,
+    /// When children end.
+    pub children_end: ChildrenEnd,
+    /// Relations shown with a sample; more make it `truncated`.
+    pub max_relations: usize,
+    /// How metadata is kept.
+    pub metadata_text: MetadataText,
     /// How long an answer takes.
     pub latency: Latency,
 }
@@ -128,9 +255,24 @@ impl Default for VmrayOptions {
             retry_after_header: true,
             date_offset: SignedDuration::ZERO,
             quota: (10_000, 120),
+            quota_refusal: QuotaRefusal::default(),
+            cached_costs_quota: true,
+            quota_type: "report".to_owned(),
+            billing_path: "billing_info".to_owned(),
+            queue_time: Duration::ZERO,
             analysis_time: Duration::from_secs(120),
+            finishing_time: Duration::ZERO,
+            settling_time: Duration::ZERO,
+            jobs_per_submission: 2,
+            submit_outcome: SubmitOutcome::default(),
             submit_verdict: None,
-            analyses_known_again: true,
+            hold_submissions: false,
+            analysis_caching: AnalysisCaching::default(),
+            smart_cache_age: Duration::from_secs(24 * 3600),
+            archive_action: ArchiveAction::default(),
+            children_end: ChildrenEnd::default(),
+            max_relations: 100,
+            metadata_text: MetadataText::default(),
             latency: Latency::None,
         }
     }

@@ -1,5 +1,7 @@
 //! Which path means what.
 
+use std::time::Duration;
+
 use http::Method;
 use jiff::Timestamp;
 use outbound::Request;
@@ -27,6 +29,9 @@ impl State {
             }
             return submit::submit(self, request, query, now).map(ok);
         }
+        if request.method() == Method::POST || request.method() == Method::DELETE {
+            return self.act(request.method(), &path, &query, now);
+        }
         if request.method() != Method::GET {
             return Err(Refusal::method_not_allowed());
         }
@@ -40,11 +45,9 @@ impl State {
                 let page = integer(id).and_then(|id| self.continuations.follow(id, &self.options));
                 page.map(|page| self.show(&page, now)).ok_or_else(Refusal::not_found)
             }
-            ["submission", "search"] => {
-                let ids = search::submissions(self, &query, now)?;
-                let page = self.continuations.begin(ListOf::Submissions, ids, false, &self.options);
-                Ok(self.show(&page, now))
-            }
+            [billing] if *billing == self.options.billing_path => Ok(ok(self.billing_info(now))),
+            ["submission", "search"] => self.search(ListOf::Submissions, &query, now),
+            ["sample", "search"] => self.search(ListOf::Samples, &query, now),
             ["submission", rest @ ..] => self.submission(rest, &query, now),
             ["sample", rest @ ..] => self.sample(rest, &query, now),
             ["analysis", rest @ ..] => self.analysis(rest, &query, now),
@@ -105,7 +108,7 @@ impl State {
             [] => self.list(ListOf::Jobs, None, query, now),
             [id] => {
                 let id = integer(id).ok_or_else(Refusal::method_not_allowed)?;
-                self.running(id, now).map(|submission| ok(render::job(submission))).ok_or_else(Refusal::not_found)
+                self.job_json(id, now).map(ok).ok_or_else(Refusal::not_found)
             }
             [field, value] => self.list(ListOf::Jobs, Some((field, value)), query, now),
             _ => Err(Refusal::method_not_allowed()),
@@ -126,7 +129,7 @@ impl State {
             return Err(Refusal::not_found());
         }
         let finished: Vec<&Submission> = self.world.submissions_of(id).filter(|made| made.is_finished(now)).collect();
-        let waiting = sample.access == Access::Waiting || finished.is_empty();
+        let waiting = sample.access == Access::Waiting || finished.is_empty() || self.is_settling(id, now);
         let analyses: Vec<u64> = finished.iter().flat_map(|submission| submission.analysis_ids()).collect();
         let hide = waiting && !self.options.lists_while_waiting;
         let mut data = match what {
@@ -195,26 +198,44 @@ impl State {
             }
             ListOf::Samples => Some(render::sample(&self.world, self.world.sample(id)?, &self.options, now)),
             ListOf::Analyses => self.analysis_json(id, now),
-            ListOf::Jobs => self.running(id, now).map(render::job),
+            ListOf::Jobs => self.job_json(id, now),
         }
     }
 
     fn analysis_json(&self, id: u64, now: Timestamp) -> Option<Value> {
-        let submission = self.visible_submission(id / 10, now).filter(|made| made.is_finished(now))?;
-        let exists = submission.analysis_ids().contains(&id);
-        exists.then(|| render::analysis(&self.world, submission, id, &self.options))
+        let submission = self.visible_submission(id / 10, now)?;
+        let (_, job) = submission.analyses(now).find(|(found, _)| *found == id)?;
+        Some(render::analysis(&self.world, submission, (id, &job), &self.options, now))
     }
 
-    /// Returns the unfinished submission that a job belongs to.
-    fn running(&self, job: u64, now: Timestamp) -> Option<&Submission> {
-        self.visible_submission(job / 10, now).filter(|made| !made.is_finished(now) && made.job_id() == job)
+    fn job_json(&self, id: u64, now: Timestamp) -> Option<Value> {
+        let submission = self.visible_submission(id / 10, now)?;
+        let (_, job) = submission.running(now).find(|(found, _)| *found == id)?;
+        Some(render::job(&self.world, submission, id, &job, now))
     }
 
-    fn visible_submission(&self, id: u64, now: Timestamp) -> Option<&Submission> {
+    /// Says whether an analysis of a sample has ended whose findings are not complete.
+    fn is_settling(&self, sample: u64, now: Timestamp) -> bool {
+        self.options.settling_time > Duration::ZERO
+            && self
+                .world
+                .submissions_of(sample)
+                .flat_map(|made| made.analyses(now))
+                .filter_map(|(_, job)| job.ends_at)
+                .any(|ended| render::is_settling(ended, &self.options, now))
+    }
+
+    fn search(&mut self, of: ListOf, query: &[(String, String)], now: Timestamp) -> Outcome {
+        let (ids, truncated) = search::search(self, of, query, now)?;
+        let page = self.continuations.begin(of, ids, truncated, &self.options);
+        Ok(self.show(&page, now))
+    }
+
+    pub(super) fn visible_submission(&self, id: u64, now: Timestamp) -> Option<&Submission> {
         self.world.submission(id).filter(|submission| submission.created <= now)
     }
 
-    fn permitted_sample(&self, id: u64, now: Timestamp) -> Result<&Sample, Refusal> {
+    pub(super) fn permitted_sample(&self, id: u64, now: Timestamp) -> Result<&Sample, Refusal> {
         match self.world.sample(id).filter(|sample| sample.created <= now) {
             None => Err(Refusal::not_found()),
             Some(sample) => match sample.access {
@@ -223,6 +244,30 @@ impl State {
                 Access::Open | Access::Waiting | Access::Locked => Ok(sample),
             },
         }
+    }
+
+    fn billing_info(&self, now: Timestamp) -> Value {
+        let (limit, used) = self.options.quota;
+        let left = limit.saturating_sub(used);
+        let is_verdict = self.options.quota_type == "verdict";
+        let of = |mine: bool, number: u64| if mine { number } else { 0 };
+        json!({
+            "billing_period": "monthly",
+            "detector_quota": 0,
+            "detector_remaining": 0,
+            "end_date": "2027-01-01 00:00 (UTC+0)",
+            "next_plan_start_date": null,
+            "product_plan_name": "Simulated",
+            "quota": limit,
+            "remaining": left,
+            "report_quota": of(!is_verdict, limit),
+            "report_remaining": of(!is_verdict, left),
+            "today_date": now.strftime("%Y-%m-%d %H:%M (UTC+0)").to_string(),
+            "user_email": "analyst@soc.example",
+            "user_expiry_date": null,
+            "verdict_quota": of(is_verdict, limit),
+            "verdict_remaining": of(is_verdict, left),
+        })
     }
 
     fn system_info(&self) -> Value {
@@ -244,7 +289,7 @@ impl State {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used as a function value")]
-fn ok(data: Value) -> Value {
+pub(super) fn ok(data: Value) -> Value {
     json!({"data": data, "result": "ok"})
 }
 

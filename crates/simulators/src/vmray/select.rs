@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use super::State;
 use super::filter::Cell;
 use super::list::{ListOf, Order, Query};
 use super::refusal::Refusal;
-use crate::world::{Access, Sample, Submission, Verdict};
+use super::{State, render};
+use crate::world::{Access, Job, MAX_JOBS, Sample, Submission, Verdict};
 
 type Ids<'a> = Box<dyn Iterator<Item = u64> + 'a>;
 
@@ -69,11 +69,18 @@ impl State {
         let found = self
             .world
             .submissions()
-            .filter(move |made| made.is_finished(now))
-            .flat_map(|made| made.analysis_ids().into_iter().map(move |id| (made, id)))
-            .filter(move |(_, id)| *id >= min && *id <= query.max_id)
-            .filter(move |(made, id)| passes(query, |field| analysis_cell(made, *id, field)))
-            .map(|(_, id)| id);
+            .flat_map(move |made| made.analyses(now).map(move |(id, job)| (made, id, job)))
+            .filter(move |(_, id, _)| *id >= min && *id <= query.max_id)
+            .filter(move |(made, id, job)| {
+                query.filters.iter().all(|filter| match filter.field {
+                    // A submission that this analysis answered from the cache has it too.
+                    "submission_id" => std::iter::once(made.id)
+                        .chain(self.world.answered_by(*id))
+                        .any(|id| filter.passes(&Cell::Int(Some(id)))),
+                    field => filter.passes(&analysis_cell(made, (*id, job), field)),
+                })
+            })
+            .map(|(_, id, _)| id);
         let order = if query.last_id.is_some() { Order::Ascending } else { query.order };
         ordered(found, order)
     }
@@ -82,10 +89,10 @@ impl State {
         let found = self
             .world
             .submissions()
-            .filter(move |made| made.created <= now && !made.is_finished(now))
-            .filter(move |made| (query.min_id..=query.max_id).contains(&made.job_id()))
-            .filter(move |made| passes(query, |field| job_cell(made, field)))
-            .map(Submission::job_id);
+            .flat_map(move |made| made.running(now).map(move |(id, job)| (made, id, job)))
+            .filter(move |(_, id, _)| (query.min_id..=query.max_id).contains(id))
+            .filter(move |(made, id, job)| passes(query, |field| job_cell(made, (*id, job), field, now)))
+            .map(|(_, id, _)| id);
         ordered(found, query.order)
     }
 }
@@ -107,16 +114,14 @@ fn submission_cell<'a>(made: &'a Submission, field: &str, now: Timestamp) -> Cel
         "retention_period" => Cell::Int(Some(0)),
         "verdict" => Cell::Text(verdict.map(Verdict::as_str)),
         "severity" => Cell::Text(verdict.map(Verdict::severity)),
-        "status" => Cell::Text(Some(match (finished, made.has_errors) {
-            (false, _) => "in_progress",
-            (true, true) => "warning",
-            (true, false) => "success",
-        })),
+        "status" => Cell::Text(Some(render::status(made, now))),
         "type" => Cell::Text(Some(&made.kind)),
         "quota_type" => Cell::Text(Some(&made.quota_type)),
         "submission_metadata" => Cell::Text(Some(&made.metadata)),
-        "consumed_quota" | "enable_local_av" => Cell::Bool(Some(true)),
-        "enable_custom_av" | "recursive" => Cell::Bool(Some(false)),
+        "consumed_quota" => Cell::Int(Some(made.consumed_quota)),
+        "enable_local_av" => Cell::Bool(Some(true)),
+        "enable_custom_av" => Cell::Bool(Some(false)),
+        "recursive" => Cell::Bool(Some(made.parent.is_some())),
         "system_time" => Cell::Time(None),
         _ => Cell::Int(None),
     }
@@ -131,30 +136,30 @@ fn sample_cell<'a>(sample: &'a Sample, field: &str) -> Cell<'a> {
         "sha1hash" => Cell::Text(sample.hashes.sha1.as_deref()),
         "sha256hash" => Cell::Text(sample.hashes.sha256.as_deref()),
         "type" => Cell::Text(Some(&sample.kind)),
-        "password_protected" => Cell::Bool(Some(false)),
+        "container_type" => Cell::Text(sample.container.as_deref()),
+        "password_protected" => Cell::Bool(Some(sample.password_protected)),
         "sample_cluster_id" => Cell::Int(None),
         _ => Cell::Text(None),
     }
 }
 
-fn analysis_cell<'a>(made: &Submission, id: u64, field: &str) -> Cell<'a> {
+fn analysis_cell<'a>(made: &Submission, (id, job): (u64, &Job), field: &str) -> Cell<'a> {
     match field {
-        "created" => Cell::Time(made.finished_at),
+        "created" => Cell::Time(job.ends_at),
         "id" => Cell::Int(Some(id)),
-        "job_id" => Cell::Int(Some(made.job_id())),
-        "result_code" => Cell::Int(Some(1)),
+        "job_id" => Cell::Int(Some(id + MAX_JOBS)),
+        "result_code" => Cell::Int(Some(job.failure.as_ref().map_or(1, |failure| failure.code.into()))),
         "sample_id" => Cell::Int(Some(made.sample_id)),
-        "submission_id" => Cell::Int(Some(made.id)),
-        _ => Cell::Text(made.verdict.map(Verdict::as_str)),
+        _ => Cell::Text(made.verdict.filter(|_| job.failure.is_none()).map(Verdict::as_str)),
     }
 }
 
-fn job_cell<'a>(made: &Submission, field: &str) -> Cell<'a> {
+fn job_cell<'a>(made: &Submission, (id, job): (u64, &Job), field: &str, now: Timestamp) -> Cell<'a> {
     match field {
-        "id" => Cell::Int(Some(made.job_id())),
+        "id" => Cell::Int(Some(id)),
         "sample_id" => Cell::Int(Some(made.sample_id)),
         "submission_id" => Cell::Int(Some(made.id)),
-        _ => Cell::Text(Some("inwork")),
+        _ => Cell::Text(Some(render::progress(job, now).0)),
     }
 }
 

@@ -4,23 +4,34 @@
 //! [`World::add_submission`]), or both; a simulator lets it be changed while it runs. Findings of generated samples
 //! are derived from the seed when they are asked for, so that a world of 100,000 samples is made in a moment.
 
+mod description;
 mod entry;
 mod generate;
 mod invent;
 mod ioc;
+mod life;
 mod options;
+mod relation;
+mod sample;
+mod submission;
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 
+pub use description::Inside;
 pub use entry::{Entry, EntryKind};
 pub(crate) use ioc::hex;
 pub use ioc::{Hashes, Ioc, IocKind};
+pub use life::{Ending, Failure};
 pub use options::WorldOptions;
+pub use relation::RelationKind;
+pub use sample::{Access, IocSource, Sample};
+pub use submission::{Job, MAX_JOBS, Submission};
 
 use invent::Recipe;
+use relation::Relations;
 
 /// A verdict of VMRay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,188 +75,15 @@ impl Verdict {
     }
 }
 
-/// What happens to a caller who asks for a sample.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Access {
-    /// It is shown.
-    #[default]
-    Open,
-    /// 403.
-    Forbidden,
-    /// 404, as after its deletion.
-    Missing,
-    /// Its findings have the status `waiting`.
-    Waiting,
-    /// Only its verdict is paid for: 403 on findings, analyses are `locked`.
-    Locked,
-}
-
-/// Where the findings of a sample come from.
-#[derive(Debug, Clone)]
-pub enum IocSource {
-    /// Derived from this seed by the world's recipe.
-    Seeded(u64),
-    /// As listed.
-    Listed(Vec<Ioc>),
-    /// A recorded value of `data.iocs`, served as it is.
-    Recorded(Value),
-}
-
-/// A sample.
-#[derive(Debug, Clone)]
-pub struct Sample {
-    /// Its id.
-    pub id: u64,
-    /// When it was first seen.
-    pub created: Timestamp,
-    /// File name; `sample.url` for a URL.
-    pub filename: String,
-    /// The URL when it is one.
-    pub url: Option<String>,
-    /// Its hashes.
-    pub hashes: Hashes,
-    /// Size.
-    pub filesize: u64,
-    /// VMRay's type, e.g. `Windows Exe (x86-32)`.
-    pub kind: String,
-    /// Classifications.
-    pub classifications: Vec<String>,
-    /// Threat names.
-    pub threat_names: Vec<String>,
-    /// Who may see it.
-    pub access: Access,
-    /// Its findings.
-    pub iocs: IocSource,
-    /// Its VTIs as served; `None`: drawn from its id.
-    pub vtis: Option<Vec<Value>>,
-    /// Its ATT&CK techniques as served; `None`: drawn from its id.
-    pub techniques: Option<Vec<Value>>,
-}
-
-impl Sample {
-    /// Returns a file without findings, with invented hashes.
-    pub fn file(id: u64, created: Timestamp, filename: &str) -> Self {
-        Self {
-            id,
-            created,
-            filename: filename.to_owned(),
-            url: None,
-            hashes: Hashes::invented(id),
-            filesize: 4096 + id % 100_000,
-            kind: "Windows Exe (x86-32)".to_owned(),
-            classifications: Vec::new(),
-            threat_names: Vec::new(),
-            access: Access::Open,
-            iocs: IocSource::Listed(Vec::new()),
-            vtis: None,
-            techniques: None,
-        }
-    }
-
-    /// Returns a URL without findings.
-    pub fn url(id: u64, created: Timestamp, url: &str) -> Self {
-        Self {
-            url: Some(url.to_owned()),
-            kind: "URL".to_owned(),
-            filesize: u64::try_from(url.len()).unwrap_or(u64::MAX),
-            ..Self::file(id, created, "sample.url")
-        }
-    }
-
-    /// Sets the findings.
-    #[must_use]
-    pub fn with_iocs(mut self, iocs: Vec<Ioc>) -> Self {
-        self.iocs = IocSource::Listed(iocs);
-        self
-    }
-}
-
-/// A submission of a sample.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    /// Its id.
-    pub id: u64,
-    /// Its sample.
-    pub sample_id: u64,
-    /// When it was made.
-    pub created: Timestamp,
-    /// When it finishes; `None` never.
-    pub finished_at: Option<Timestamp>,
-    /// Whether a finished one tells its finish time; some servers leave it null.
-    pub tells_finish_time: bool,
-    /// Verdict once finished.
-    pub verdict: Option<Verdict>,
-    /// Why.
-    pub verdict_reason: Option<String>,
-    /// Whether parts of it failed.
-    pub has_errors: bool,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Who submitted it.
-    pub user_email: String,
-    /// `api`, `webif`, `ir_mailbox`, ...
-    pub kind: String,
-    /// `report` or `verdict`.
-    pub quota_type: String,
-    /// The submission that it is a child of.
-    pub parent: Option<u64>,
-    /// Metadata, a text holding JSON.
-    pub metadata: String,
-    /// Comment.
-    pub comment: Option<String>,
-}
-
-impl Submission {
-    /// Returns a finished submission made three minutes before its end.
-    pub fn finished(id: u64, sample_id: u64, finished_at: Timestamp, verdict: Option<Verdict>) -> Self {
-        let created = finished_at.checked_sub(SignedDuration::from_secs(180)).unwrap_or(finished_at);
-        Self { finished_at: Some(finished_at), verdict, ..Self::unfinished(id, sample_id, created) }
-    }
-
-    /// Returns a submission that never finishes.
-    pub fn unfinished(id: u64, sample_id: u64, created: Timestamp) -> Self {
-        Self {
-            id,
-            sample_id,
-            created,
-            finished_at: None,
-            tells_finish_time: true,
-            verdict: None,
-            verdict_reason: None,
-            has_errors: false,
-            tags: Vec::new(),
-            user_email: "analyst@soc.example".to_owned(),
-            kind: "api".to_owned(),
-            quota_type: "report".to_owned(),
-            parent: None,
-            metadata: "{}".to_owned(),
-            comment: None,
-        }
-    }
-
-    /// Says whether it has finished by then.
-    pub fn is_finished(&self, now: Timestamp) -> bool {
-        self.finished_at.is_some_and(|end| end <= now)
-    }
-
-    /// Returns the ids of its analyses, which exist once it has finished.
-    pub fn analysis_ids(&self) -> Vec<u64> {
-        let count = 1 + self.id % 2;
-        (0..count).map(|n| self.id * 10 + n).collect()
-    }
-
-    /// Returns the id of its job, which exists until it has finished.
-    pub fn job_id(&self) -> u64 {
-        self.id * 10 + 5
-    }
-}
-
 /// Everything VMRay knows.
 #[derive(Debug, Clone, Default)]
 pub struct World {
     samples: BTreeMap<u64, Sample>,
     submissions: BTreeMap<u64, Submission>,
     by_sample: BTreeMap<u64, Vec<u64>>,
+    by_parent: BTreeMap<u64, Vec<u64>>,
+    relations: Relations,
+    insides: BTreeMap<String, Inside>,
     recipe: Recipe,
 }
 
@@ -272,6 +110,12 @@ impl World {
             ids.push(submission.id);
             ids.sort_unstable();
         }
+        if let Some(parent) = submission.parent {
+            let children = self.by_parent.entry(parent).or_default();
+            if !children.contains(&submission.id) {
+                children.push(submission.id);
+            }
+        }
         self.submissions.insert(submission.id, submission);
     }
 
@@ -290,7 +134,7 @@ impl World {
         self.submissions.get(&id)
     }
 
-    /// Returns a submission to change; its id and its sample stay.
+    /// Returns a submission to change; its id, its sample and its parent stay.
     pub fn submission_mut(&mut self, id: u64) -> Option<&mut Submission> {
         self.submissions.get_mut(&id)
     }
@@ -316,10 +160,53 @@ impl World {
         self.by_sample.get(&sample).into_iter().flatten().filter_map(|id| self.submissions.get(id))
     }
 
-    /// Returns the verdict of a sample: that of its submission that finished last.
+    /// Says what is inside of the file with this SHA-256, should it be submitted.
+    pub fn describe(&mut self, sha256: &str, inside: Inside) {
+        self.insides.insert(sha256.to_owned(), inside);
+    }
+
+    /// Returns what was said of a file.
+    pub(crate) fn inside(&self, sha256: &str) -> Option<&Inside> {
+        self.insides.get(sha256)
+    }
+
+    /// Records that a sample was found in another.
+    pub fn relate(&mut self, parent: u64, child: u64, kind: RelationKind) {
+        self.relations.add(parent, child, kind);
+    }
+
+    /// Returns the samples that were found in a sample by then.
+    pub fn children(&self, sample: u64, now: Timestamp) -> impl Iterator<Item = (u64, RelationKind)> + '_ {
+        self.relations.children(sample).filter(move |(id, _)| self.exists(*id, now))
+    }
+
+    /// Returns the samples that a sample was found in.
+    pub fn parents(&self, sample: u64, now: Timestamp) -> impl Iterator<Item = (u64, RelationKind)> + '_ {
+        self.relations.parents(sample).filter(move |(id, _)| self.exists(*id, now))
+    }
+
+    fn exists(&self, sample: u64, now: Timestamp) -> bool {
+        self.samples.get(&sample).is_some_and(|sample| sample.created <= now)
+    }
+
+    /// Says whether an analysis was there by then.
+    pub(crate) fn analysis_ended(&self, analysis: u64, now: Timestamp) -> bool {
+        let maker = self.submissions.get(&(analysis / 10));
+        maker.is_some_and(|made| made.analyses(now).any(|(id, _)| id == analysis))
+    }
+
+    /// Returns the submissions that an analysis of another one answered.
+    pub(crate) fn answered_by(&self, analysis: u64) -> impl Iterator<Item = u64> + '_ {
+        let maker = self.submissions.get(&(analysis / 10));
+        let others = maker.map(|made| self.submissions_of(made.sample_id)).into_iter().flatten();
+        others.filter(move |made| made.used_cache && made.cached.contains(&analysis)).map(|made| made.id)
+    }
+
+    /// Returns the verdict of a sample: that of its submission that finished last, failed ones without verdict aside.
     pub fn verdict_of(&self, sample: u64, now: Timestamp) -> Option<Verdict> {
         self.submissions_of(sample)
             .filter(|submission| submission.is_finished(now))
+            .filter(|submission| submission.verdict.is_some() || !submission.has_errors)
             .max_by_key(|submission| (submission.finished_at, submission.id))?
             .verdict
     }

@@ -115,7 +115,7 @@ async fn the_vmray_client_submits() {
     {
         let reply = client.submit(&request).await.unwrap();
         let made = reply.first_submission().unwrap();
-        assert_eq!(client.jobs_of_submission(made.id).await.unwrap().items.len(), 1);
+        assert_eq!(client.jobs_of_submission(made.id).await.unwrap().items.len(), 2);
         tokio::time::advance(Duration::from_secs(120)).await;
         assert!(client.submission(made.id).await.unwrap().finished);
     }

@@ -282,7 +282,15 @@ async fn searches_submissions() {
         bench.ids(&format!("/submission/search?query={query}"), "submission_id").await
     };
     assert_eq!(search(r#"url == "http://h.example/a b""#).await, [60]);
-    assert_eq!(search(r#"filename like "A.E" and url <> "x""#).await, [50, 40, 30, 20, 10]);
+    assert_eq!(search("url == \"HTTP://h.example/A B\"").await, [60], "case does not count");
+    assert_eq!(search(r#"filename like "A.E%" and url <> "x""#).await, [50, 40, 30, 20, 10]);
+    assert_eq!(search("filename like A.E").await, [0; 0], "like has wildcards only where they are written");
+    let query = "filename like a% or url like http%";
+    let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+    let path = format!("/submission/search?query={encoded}&_order=asc&_limit=2&_min_id=20");
+    assert_eq!(bench.ids(&path, "submission_id").await, [20, 30]);
+    assert_eq!(bench.ids(&format!("/sample/search?query={encoded}"), "sample_id").await, [2, 1]);
+    assert_eq!(bench.vmray(&format!("/sample/search?query={encoded}&sample_id=1")).await.0, 400);
     assert_eq!(bench.vmray("/submission/search?query=url").await.0, 400);
 }
 

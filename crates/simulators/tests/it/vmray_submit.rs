@@ -4,15 +4,15 @@ use bytes::Bytes;
 use http::Request;
 use outbound::Request as OutboundRequest;
 use serde_json::{Value, json};
-use simulators::{StackOptions, Verdict, VmrayOptions, World};
+use simulators::{AnalysisCaching, StackOptions, Verdict, VmrayOptions, World};
 
 use crate::bench::{Bench, read};
 
-fn bench(vmray: VmrayOptions) -> Bench {
+pub(crate) fn bench(vmray: VmrayOptions) -> Bench {
     Bench::new(World::new(), StackOptions { vmray, ..StackOptions::default() })
 }
 
-fn post(content_type: &str, body: impl Into<Bytes>) -> OutboundRequest {
+pub(crate) fn post(content_type: &str, body: impl Into<Bytes>) -> OutboundRequest {
     Request::post("https://vmray.test/rest/sample/submit")
         .header("authorization", format!("api_key {}", VmrayOptions::API_KEY))
         .header("content-type", content_type)
@@ -20,12 +20,12 @@ fn post(content_type: &str, body: impl Into<Bytes>) -> OutboundRequest {
         .unwrap()
 }
 
-async fn form(bench: &Bench, pairs: &[(&str, &str)]) -> (u16, Value) {
+pub(crate) async fn form(bench: &Bench, pairs: &[(&str, &str)]) -> (u16, Value) {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     read(&bench.ask(post("application/x-www-form-urlencoded", body)).await)
 }
 
-async fn file(bench: &Bench, name: &str, content: &str, further: &str) -> (u16, Value) {
+pub(crate) async fn file(bench: &Bench, name: &str, content: &str, further: &str) -> (u16, Value) {
     let body = format!(
         "--b\r\nContent-Disposition: form-data; name=\"sample_file\"; filename=\"{name}\"\r\n\r\n{content}\r\n{further}--b--\r\n"
     );
@@ -43,9 +43,10 @@ async fn a_url_lives_through_its_analysis() {
         (&submission["submission_finished"], &submission["submission_tags"]),
         (&json!(false), &json!(["a", "b"]))
     );
-    assert_eq!(body["data"]["samples"][0]["submission_filename"], "sample.url");
+    assert_eq!(body["data"]["samples"][0]["submission_filename"], "http://h.example/'x'");
     let path = format!("/submission/{}", submission["submission_id"]);
-    assert_eq!(bench.ids(&format!("/job{path}"), "job_id").await.len(), 1);
+    assert_eq!(bench.ids(&format!("/job{path}"), "job_id").await.len(), 2);
+    assert_eq!(body["data"]["static_jobs"].as_array().unwrap().len(), 1);
     tokio::time::advance(Duration::from_secs(120)).await;
     assert_eq!(bench.vmray(&path).await.1["data"]["submission_verdict"], "malicious");
     let sample = &submission["submission_sample_id"];
@@ -79,7 +80,7 @@ async fn names_come_encoded_or_are_replaced() {
 
 #[tokio::test(start_paused = true)]
 async fn errors_hide_in_a_200() {
-    let bench = bench(VmrayOptions { analyses_known_again: false, ..VmrayOptions::default() });
+    let bench = bench(VmrayOptions { analysis_caching: AnalysisCaching::Legacy, ..VmrayOptions::default() });
     form(&bench, &[("sample_url", "http://h.example/")]).await;
     let (status, body) = form(&bench, &[("sample_url", "http://h.example/")]).await;
     assert_eq!((status, body["result"].as_str().unwrap()), (200, "ok"));
@@ -93,10 +94,46 @@ async fn errors_hide_in_a_200() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn parameters_may_come_in_the_query_and_as_json() {
+    let bench = bench(VmrayOptions::default());
+    let mut request = post("application/json", r#"{"shareable": true, "comment": "c", "max_jobs": 1}"#);
+    *request.uri_mut() = "https://vmray.test/rest/sample/submit?sample_url=http://h.example/&tags=a".parse().unwrap();
+    let (status, body) = read(&bench.ask(request).await);
+    let made = &body["data"]["submissions"][0];
+    assert_eq!((status, &made["submission_tags"], &made["submission_comment"]), (200, &json!(["a"]), &json!("c")));
+    assert_eq!((&made["submission_shareable"], &made["submission_number_created_jobs"]), (&json!(true), &json!(1)));
+    assert_eq!(read(&bench.ask(post("application/json", r#"{"comment": [1]}"#)).await).0, 400);
+    assert_eq!(read(&bench.ask(post("text/plain", "sample_url=http://h.example/")).await).0, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_file_is_hashed_where_it_lies() {
+    let bench = bench(VmrayOptions::default());
+    let content = "x".repeat(5 * 1024 * 1024);
+    let (status, body) = file(&bench, "big.bin", &content, "").await;
+    assert_eq!(status, 200);
+    assert_eq!(body["data"]["samples"][0]["sample_filesize"], content.len());
+    let md5 = bench.stack.vmray.world().samples().next().unwrap().hashes.md5.clone();
+    assert_eq!(md5.as_deref(), Some("4f08eef4096726bff1125e1b1b734644"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn refuses_bad_parameters() {
     let bench = bench(VmrayOptions::default());
     let url = ("sample_url", "http://h.example/");
-    for bad in [("tags", "a b"), ("user_config", "{"), ("max_jobs", "many"), ("shareable", "yes"), ("colour", "red")] {
+    for bad in [
+        ("tags", "a b"),
+        ("user_config", "{"),
+        ("submission_metadata", "[1]"),
+        ("max_jobs", "many"),
+        ("shareable", "yes"),
+        ("colour", "red"),
+        ("analysis_caching", "on"),
+        ("archive_action", "unpack"),
+        ("analyzer_mode", "dynamic"),
+        ("retention_period", "30"),
+        ("ai_based_phishing_detection", "high"),
+    ] {
         assert_eq!(form(&bench, &[url, bad]).await.0, 400, "{bad:?}");
     }
     assert_eq!(form(&bench, &[]).await.0, 400);
