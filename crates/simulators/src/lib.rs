@@ -33,8 +33,8 @@ pub use stack::{Stack, StackListening, StackOptions};
 pub use throttle::Throttle;
 pub use upload::{AllRefused, ErrorKey, Row, StaleModified, UploadOptions, UploadSimulator};
 pub use vmray::{
-    AnalysisCaching, ArchiveAction, Bound, ChildrenEnd, DefaultOrder, MetadataText, QuotaRefusal, SubmitOutcome, Taken,
-    TruncatedFlag, UnknownParameter, VmrayOptions, VmraySimulator,
+    AnalysisCaching, ArchiveAction, Bound, ChildrenEnd, DefaultOrder, MetadataText, OptionError, QuotaRefusal,
+    SubmitOutcome, Taken, TruncatedFlag, UnknownParameter, VmrayOptions, VmraySimulator,
 };
 pub use world::{
     Access, Ending, Entry, EntryKind, Failure, Hashes, Inside, Ioc, IocKind, IocSource, Job, MAX_JOBS, RelationKind,

@@ -16,6 +16,7 @@ mod render;
 mod route;
 mod search;
 mod select;
+mod set;
 mod submit;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -32,6 +33,8 @@ pub use options::{
     AnalysisCaching, ArchiveAction, Bound, ChildrenEnd, DefaultOrder, MetadataText, QuotaRefusal, SubmitOutcome,
     TruncatedFlag, UnknownParameter, VmrayOptions,
 };
+
+pub use set::OptionError;
 
 use crate::answer;
 use crate::faults::{Faults, ServiceName};

@@ -1,6 +1,8 @@
-//! A look inside the stand-ins, for scripts that check what arrived.
+//! A look inside the stand-ins, and a hand on VMRay's, for scripts.
 //!
-//! Two more paths on the upload's socket, answered without token and without faults.
+//! More paths on the upload's socket, answered without token and without faults.
+
+mod vmray;
 
 use std::sync::Arc;
 
@@ -12,12 +14,14 @@ use outbound::{Request, Response, Transport, TransportError};
 use serde_json::{Value, json};
 use simulators::{Stack, UploadSimulator, VmraySimulator};
 
+/// What the paths begin with.
+const PREFIX: &str = "/__simulator/";
 /// The newest version of every accepted object, a JSON list.
 pub(super) const OBJECTS: &str = "/__simulator/objects";
 /// What was counted, a JSON object.
 pub(super) const STATS: &str = "/__simulator/stats";
 
-/// The upload stand-in with the two paths.
+/// The upload stand-in with the paths.
 #[derive(Debug)]
 pub(super) struct Control {
     upload: Arc<UploadSimulator>,
@@ -38,22 +42,33 @@ impl Control {
         json!({
             "objects": self.upload.objects().len(),
             "rows": self.upload.row_count(),
+            "submissions": self.vmray.submits().iter().filter(|taken| taken.submission_id.is_some()).count(),
             "upload_requests": requests.len(),
             "vmray_requests": self.vmray.request_count(),
         })
+    }
+
+    /// Answers what comes after the prefix; `None` when there is no such path.
+    fn answer(&self, method: &Method, path: &str, query: &str) -> Option<Result<Value, String>> {
+        match (method, path) {
+            (&Method::GET, "objects") => Some(Ok(self.objects())),
+            (&Method::GET, "stats") => Some(Ok(self.stats())),
+            _ => vmray::answer(&self.vmray, method, path, query),
+        }
     }
 }
 
 #[async_trait]
 impl Transport for Control {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let value = match (request.method(), request.uri().path()) {
-            (&Method::GET, OBJECTS) => self.objects(),
-            (&Method::GET, STATS) => self.stats(),
-            _ => return self.upload.send(request).await,
+        let Some(path) = request.uri().path().strip_prefix(PREFIX) else { return self.upload.send(request).await };
+        let (status, value) = match self.answer(request.method(), path, request.uri().query().unwrap_or_default()) {
+            Some(Ok(value)) => (StatusCode::OK, value),
+            Some(Err(reason)) => (StatusCode::BAD_REQUEST, json!({"error": reason})),
+            None => (StatusCode::NOT_FOUND, json!({"error": format!("no {PREFIX}{path} for {}", request.method())})),
         };
         let mut answer = Response::new(Bytes::from(value.to_string()));
-        *answer.status_mut() = StatusCode::OK;
+        *answer.status_mut() = status;
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(answer)
     }
