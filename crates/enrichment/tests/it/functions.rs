@@ -311,7 +311,7 @@ async fn a_known_url_is_answered_from_vmrays_store_in_one_call() {
 #[tokio::test(start_paused = true)]
 async fn resubmit_analyses_what_is_known_again() {
     let bench = Bench::with(Resubmit::Always, Vec::new());
-    bench.stack.vmray.edit_options(|options| options.analyses_known_again = true);
+    bench.stack.vmray.edit_options(|options| options.analysis_caching = simulators::AnalysisCaching::Disabled);
     let answer = bench.ask(Function::UplaodURL, &json!({"url": KNOWN_URL})).await.unwrap();
     assert_eq!(answer["vmray_job"].as_array().unwrap().len(), 1);
     assert_eq!(bench.submits(), 1);
@@ -326,7 +326,7 @@ async fn resubmit_analyses_what_is_known_again() {
 #[tokio::test(start_paused = true)]
 async fn no_jobs_created_is_a_reuse(#[case] resubmit: Resubmit) {
     let bench = Bench::with(resubmit, Vec::new());
-    bench.stack.vmray.edit_options(|options| options.analyses_known_again = false);
+    bench.stack.vmray.edit_options(|options| options.analysis_caching = simulators::AnalysisCaching::Legacy);
     // The search does not find it, VMRay's own caching does.
     let hidden = FaultRule::new(ServiceName::Vmray, When::Always, Fault::Status(404)).on_path("/submission/search");
     bench.stack.faults().add(hidden);
