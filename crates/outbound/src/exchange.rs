@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::transport::host_of;
-use crate::{Decision, Pacer, Request, Response, Retry, RetryPolicy, Transport, TransportError};
+use crate::{Decision, Pacer, Request, Response, Retry, RetryPolicy, StreamedRequest, Transport, TransportError};
 
 /// May a request be sent twice without harm?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +113,32 @@ impl Exchange {
             failed = Some(error);
             attempt += 1;
         }
+    }
+
+    /// Sends a request with a streamed body, once, within `limit`.
+    ///
+    /// `read` and `retry` are as in [`Exchange::call`]; a server's "not before" holds back the others here too.
+    pub async fn call_streamed<T, E>(
+        &self,
+        request: StreamedRequest,
+        limit: Duration,
+        read: impl Fn(Result<Response, TransportError>) -> Result<T, E>,
+        retry: impl Fn(&E) -> Retry,
+    ) -> Result<T, E> {
+        let permit = self.pacer.acquire().await;
+        let host = host_of(request.uri());
+        let outcome = match tokio::time::timeout(limit, self.transport.send_streamed(request)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(TransportError::Timeout { host, after: limit }),
+        };
+        permit.answered();
+        let outcome = read(outcome);
+        if let Err(error) = &outcome
+            && let Retry::After(wait) = retry(error)
+        {
+            self.pacer.pause(wait);
+        }
+        outcome
     }
 
     async fn attempt(&self, request: Request, limit: Duration) -> Result<Response, TransportError> {

@@ -8,13 +8,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
+use http::HeaderValue;
+use http::header::CONTENT_LENGTH;
 
 use crate::transport::host_of;
-use crate::{Request, Response, Transport, TransportError};
+use crate::{Request, Response, StreamedRequest, Transport, TransportError};
 
 /// Largest answer we take into memory. VMRay's longest IOC list known is 94 kB for six entries; a report of a
 /// noisy sample can be a thousand times that.
 const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
+
+/// A body that is streamed may take as long as its caller lets it; this only ends what nobody waits for.
+const LONGEST_UPLOAD: Duration = Duration::from_hours(1);
 
 /// This machine, and the managed identity of a virtual machine, which answers no proxy.
 const NEVER_BY_PROXY: &str = "localhost,127.0.0.0/8,::1,169.254.169.254";
@@ -87,8 +92,24 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let host = host_of(request.uri());
-        let request = reqwest::Request::try_from(request)
-            .map_err(|error| TransportError::Connect { host: host.clone(), reason: chain(&error) })?;
+        let request = reqwest::Request::try_from(request).map_err(|error| unsendable(&host, &error))?;
+        self.execute(request, host).await
+    }
+
+    async fn send_streamed(&self, request: StreamedRequest) -> Result<Response, TransportError> {
+        let host = host_of(request.uri());
+        let (mut head, body) = request.into_parts();
+        // With its length told, the server can refuse the body before it has come.
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.size_bytes));
+        let request = http::Request::from_parts(head, reqwest::Body::wrap_stream(body.pieces));
+        let mut request = reqwest::Request::try_from(request).map_err(|error| unsendable(&host, &error))?;
+        *request.timeout_mut() = Some(LONGEST_UPLOAD);
+        self.execute(request, host).await
+    }
+}
+
+impl HttpTransport {
+    async fn execute(&self, request: reqwest::Request, host: String) -> Result<Response, TransportError> {
         let answer = self.client.execute(request).await.map_err(|error| classify(&host, &error))?;
         let status = answer.status();
         let headers = answer.headers().clone();
@@ -114,6 +135,10 @@ impl Transport for HttpTransport {
 pub fn install_tls_provider() {
     // An error only says that a provider is installed already.
     drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+fn unsendable(host: &str, error: &reqwest::Error) -> TransportError {
+    TransportError::Connect { host: host.to_owned(), reason: chain(error) }
 }
 
 fn classify(host: &str, error: &reqwest::Error) -> TransportError {

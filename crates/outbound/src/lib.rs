@@ -26,4 +26,4 @@ pub use pacer::{Pacer, Permit};
 pub use redact::Redacted;
 pub use retry::{Decision, Retry, RetryPolicy, retry_after};
 pub use service_url::{ServiceUrl, ServiceUrlError};
-pub use transport::{Request, Response, Transport, TransportError};
+pub use transport::{Request, Response, StreamedBody, StreamedRequest, Transport, TransportError};

@@ -5,15 +5,34 @@
 //! caller must know: can the server have acted on the request?
 
 use std::fmt;
+use std::io;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use http::StatusCode;
 
 /// A request with its whole body.
 pub type Request = http::Request<Bytes>;
+/// A request whose body is read while it is sent, for what is too large to hold.
+pub type StreamedRequest = http::Request<StreamedBody>;
 /// An answer with its whole body.
 pub type Response = http::Response<Bytes>;
+
+/// A body of known size that comes in pieces.
+pub struct StreamedBody {
+    /// Its size; the pieces add up to it.
+    pub size_bytes: u64,
+    /// Its pieces.
+    pub pieces: BoxStream<'static, io::Result<Bytes>>,
+}
+
+impl fmt::Debug for StreamedBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamedBody").field("size_bytes", &self.size_bytes).finish_non_exhaustive()
+    }
+}
 
 /// Sends one request and waits for the whole answer.
 ///
@@ -22,6 +41,28 @@ pub type Response = http::Response<Bytes>;
 pub trait Transport: fmt::Debug + Send + Sync {
     /// Returns the answer, whatever its status.
     async fn send(&self, request: Request) -> Result<Response, TransportError>;
+
+    /// Returns the answer to a request whose body is read while it is sent.
+    ///
+    /// What answers in the same process takes it whole.
+    async fn send_streamed(&self, request: StreamedRequest) -> Result<Response, TransportError> {
+        self.send(whole(request).await?).await
+    }
+}
+
+async fn whole(request: StreamedRequest) -> Result<Request, TransportError> {
+    let (head, mut body) = request.into_parts();
+    let mut content = BytesMut::new();
+    while let Some(piece) = body.pieces.next().await {
+        match piece {
+            Ok(piece) => content.extend_from_slice(&piece),
+            Err(error) => {
+                let host = host_of(&head.uri);
+                return Err(TransportError::Connect { host, reason: format!("the body could not be read: {error}") });
+            }
+        }
+    }
+    Ok(Request::from_parts(head, content.freeze()))
 }
 
 /// Why there is no whole answer.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use jiff::{SignedDuration, Timestamp};
-use outbound::{Clock, Exchange, Idempotency, Request, Response, Retry, ServiceUrl, TransportError};
+use outbound::{Clock, Exchange, Idempotency, Request, Response, Retry, ServiceUrl, StreamedRequest, TransportError};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -22,7 +22,7 @@ use url::Url;
 
 use crate::envelope::{self, Answer};
 use crate::listing::PAGE_LIMIT;
-use crate::submit::SubmitRequest;
+use crate::submit::{Encoded, SubmitRequest};
 use crate::{
     Analysis, Entry, Error, IocsReply, Job, Listing, MitreAttack, Quota, Sample, SampleHash, SampleId, SearchField,
     Submission, SubmissionFilter, SubmissionId, SubmitReply, SystemInfo, ThreatIndicators, address,
@@ -32,6 +32,11 @@ use crate::{
 const LIST_ATTEMPTS: usize = 3;
 /// Continuations followed for one list; servers stop at 1,000 items themselves (`max_api_items`).
 const MAX_CONTINUATIONS: usize = 1000;
+
+/// What a streamed submit may take beside its bytes,
+const SLOWEST_START: Duration = Duration::from_secs(30);
+/// and how slowly these may go: a megabit a second.
+const SLOWEST_BYTES_PER_SECOND: u64 = 128 * 1024;
 
 /// Speaks to one VMRay server with one key. Clones share the exchange and its pace.
 #[derive(Clone)]
@@ -130,10 +135,20 @@ impl Client {
     /// How a quote is written in VMRay's query language is not known, and a wrong guess would ask for something
     /// else. So a value with a quote or a backslash is not asked for and finds nothing.
     pub async fn search_submissions(&self, field: SearchField, value: &str) -> Result<Listing<Submission>, Error> {
-        let Some(term) = field.equals(value) else {
+        self.search_submissions_any(field, &[value]).await
+    }
+
+    /// Returns the submissions whose `field` equals one of up to ten values, in one call, under the same terms as
+    /// [`Client::search_submissions`].
+    pub async fn search_submissions_any(
+        &self,
+        field: SearchField,
+        values: &[&str],
+    ) -> Result<Listing<Submission>, Error> {
+        let Some(terms) = field.equals_any(values) else {
             return Ok(Listing::default());
         };
-        let url = self.url(&["submission", "search"], &[("query", term)])?;
+        let url = self.url(&["submission", "search"], &[("query", terms)])?;
         self.list("the submissions found", &url).await
     }
 
@@ -238,9 +253,19 @@ impl Client {
     async fn submit_raw(&self, request: &SubmitRequest) -> Result<Box<RawValue>, Error> {
         let url = self.url(&["sample", "submit"], &[])?;
         let (content_type, body) = request.encode();
-        let build = || ready(self.request(Method::POST, &url, Some(&content_type), body.clone()));
         let read = |outcome| self.read(SUBMIT, outcome);
-        Ok(self.exchange.call(Idempotency::Once, build, read, Error::retry).await?.data)
+        match body {
+            Encoded::Whole(body) => {
+                let build = || ready(self.request(Method::POST, &url, Some(&content_type), body.clone()));
+                Ok(self.exchange.call(Idempotency::Once, build, read, Error::retry).await?.data)
+            }
+            Encoded::Streamed(body) => {
+                let limit = SLOWEST_START + Duration::from_secs(body.size_bytes / SLOWEST_BYTES_PER_SECOND);
+                let (head, _) = self.request(Method::POST, &url, Some(&content_type), Bytes::new())?.into_parts();
+                let request = StreamedRequest::from_parts(head, body);
+                Ok(self.exchange.call_streamed(request, limit, read, Error::retry).await?.data)
+            }
+        }
     }
 
     async fn get<T: DeserializeOwned>(&self, what: &'static str, segments: &[&str]) -> Result<T, Error> {

@@ -47,6 +47,6 @@ pub use sample::Sample;
 pub use search::SearchField;
 pub use server::{Quota, SystemInfo};
 pub use submission::Submission;
-pub use submit::{SubmitOptions, SubmitRequest, SubmitTarget};
+pub use submit::{FileStream, SubmitOptions, SubmitRequest, SubmitTarget};
 pub use submit_reply::{SubmitError, SubmitReply};
 pub use verdict::Verdict;

@@ -25,6 +25,8 @@ pub struct SubmissionFilter {
     pub created: Option<TimeRange>,
     /// With this id or a higher one.
     pub min_id: Option<SubmissionId>,
+    /// Made by this submission, for what it holds.
+    pub parent: Option<SubmissionId>,
 }
 
 impl SubmissionFilter {
@@ -32,7 +34,8 @@ impl SubmissionFilter {
         let ranges = [("submission_finish_time", self.finish_time), ("submission_created", self.created)];
         let ranges = ranges.into_iter().filter_map(|(name, range)| Some((name, range_text(range?)?)));
         let min_id = self.min_id.map(|id| ("_min_id", id.to_string()));
-        ranges.chain(min_id).collect()
+        let parent = self.parent.map(|id| ("submission_parent_submission_id", id.to_string()));
+        ranges.chain(min_id).chain(parent).collect()
     }
 }
 

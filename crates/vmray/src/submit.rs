@@ -1,11 +1,18 @@
 //! What is submitted, and how it is written.
 
 use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::future::ready;
 use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, stream};
+use outbound::StreamedBody;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -28,8 +35,43 @@ pub enum SubmitTarget {
         /// Its content.
         content: Bytes,
     },
+    /// A file that is read while it is sent.
+    Streamed {
+        /// Its name; folders before it are cut off.
+        name: String,
+        /// Its content.
+        content: FileStream,
+    },
     /// A URL.
     Url(String),
+}
+
+/// A file that can be read from its beginning as often as it takes.
+#[derive(Clone)]
+pub struct FileStream {
+    size_bytes: u64,
+    open: Arc<dyn Fn() -> Pieces + Send + Sync>,
+}
+
+type Pieces = BoxStream<'static, io::Result<Bytes>>;
+
+impl FileStream {
+    /// Returns a file of this size; `open` begins to read it.
+    pub fn new(size_bytes: u64, open: impl Fn() -> Pieces + Send + Sync + 'static) -> Self {
+        Self { size_bytes, open: Arc::new(open) }
+    }
+}
+
+impl fmt::Debug for FileStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileStream").field("size_bytes", &self.size_bytes).finish_non_exhaustive()
+    }
+}
+
+/// The body of a submit.
+pub(crate) enum Encoded {
+    Whole(Bytes),
+    Streamed(StreamedBody),
 }
 
 /// How to analyse it. What is left out is decided by the key's settings in VMRay.
@@ -66,31 +108,41 @@ impl SubmitRequest {
         Self { target, options: SubmitOptions::default() }
     }
 
+    /// Returns a request for a file that is read while it is sent.
+    pub fn streamed(name: &str, content: FileStream) -> Self {
+        let target = SubmitTarget::Streamed { name: name.to_owned(), content };
+        Self { target, options: SubmitOptions::default() }
+    }
+
     /// Returns a request for a URL.
     pub fn url(url: &str) -> Self {
         Self { target: SubmitTarget::Url(url.to_owned()), options: SubmitOptions::default() }
     }
 
     /// Returns content type and body.
-    pub(crate) fn encode(&self) -> (String, Bytes) {
-        let mut fields = self.options.fields();
+    pub(crate) fn encode(&self) -> (String, Encoded) {
+        let fields = self.options.fields();
         match &self.target {
             SubmitTarget::Url(url) => {
-                fields.push(("sample_url".to_owned(), url.clone()));
+                let url = ("sample_url", url.as_str());
+                let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain([url]);
                 let mut form = url::form_urlencoded::Serializer::new(String::new());
                 let body = form.extend_pairs(fields).finish();
-                ("application/x-www-form-urlencoded".to_owned(), body.into())
+                ("application/x-www-form-urlencoded".to_owned(), Encoded::Whole(body.into()))
             }
             SubmitTarget::File { name, content } => {
-                let name = base_name(name);
-                let part_name = if is_plain(name) {
-                    name
-                } else {
-                    fields.push(("sample_filename_b64enc".to_owned(), STANDARD.encode(name)));
-                    NAME_IS_ENCODED
-                };
-                let boundary = boundary();
-                (format!("multipart/form-data; boundary={boundary}"), multipart(&boundary, &fields, part_name, content))
+                let Frame { content_type, mut head, tail } = Frame::around(name, fields);
+                head.reserve(content.len() + tail.len());
+                head.extend_from_slice(content);
+                head.extend_from_slice(&tail);
+                (content_type, Encoded::Whole(head.into()))
+            }
+            SubmitTarget::Streamed { name, content } => {
+                let Frame { content_type, head, tail } = Frame::around(name, fields);
+                let size_bytes = (head.len() + tail.len()) as u64 + content.size_bytes;
+                let around = |piece: Vec<u8>| stream::once(ready(Ok(Bytes::from(piece))));
+                let pieces = around(head).chain((content.open)()).chain(around(tail)).boxed();
+                (content_type, Encoded::Streamed(StreamedBody { size_bytes, pieces }))
             }
         }
     }
@@ -140,24 +192,40 @@ fn boundary() -> String {
     format!("vmray-{:016x}{:016x}", random(), random())
 }
 
-fn multipart(boundary: &str, fields: &[(String, String)], file_name: &str, content: &Bytes) -> Bytes {
-    let mut body = Vec::with_capacity(content.len() + 1024);
-    for (name, value) in fields {
-        let name = quoted(name);
-        body.extend_from_slice(
-            format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n").as_bytes(),
-        );
-    }
-    body.extend_from_slice(
-        format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"sample_file\"; filename=\"{file_name}\"\r\n\
+/// A multipart body but for the file in it.
+struct Frame {
+    content_type: String,
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Frame {
+    fn around(file_name: &str, mut fields: Vec<(String, String)>) -> Self {
+        let name = base_name(file_name);
+        let part_name = if is_plain(name) {
+            name
+        } else {
+            fields.push(("sample_filename_b64enc".to_owned(), STANDARD.encode(name)));
+            NAME_IS_ENCODED
+        };
+        let boundary = boundary();
+        let mut head = String::with_capacity(1024);
+        for (name, value) in &fields {
+            let name = quoted(name);
+            head.push_str(&format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            ));
+        }
+        head.push_str(&format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"sample_file\"; filename=\"{part_name}\"\r\n\
              Content-Type: application/octet-stream\r\n\r\n"
-        )
-        .as_bytes(),
-    );
-    body.extend_from_slice(content);
-    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
-    body.into()
+        ));
+        Self {
+            content_type: format!("multipart/form-data; boundary={boundary}"),
+            head: head.into_bytes(),
+            tail: format!("\r\n--{boundary}--\r\n").into_bytes(),
+        }
+    }
 }
 
 /// Writes a field's name as browsers do (WHATWG, "multipart form data").
@@ -174,7 +242,26 @@ mod tests {
 
     fn body_of(request: &SubmitRequest) -> (String, String) {
         let (content_type, body) = request.encode();
+        let Encoded::Whole(body) = body else { panic!("it is streamed") };
         (content_type, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_streamed_file_has_the_body_of_a_whole_one_and_its_length() {
+        let content = || [&b"MZ"[..], b"\r\n"].map(|piece| Ok(Bytes::from_static(piece)));
+        let file = FileStream::new(4, move || stream::iter(content()).boxed());
+        let mut request = SubmitRequest::streamed("/tmp/in voice.doc", file);
+        request.options.comment = Some("a remark".to_owned());
+        let (content_type, body) = request.encode();
+        let Encoded::Streamed(body) = body else { panic!("it is whole") };
+        let pieces: Vec<Bytes> = body.pieces.map(Result::unwrap).collect().await;
+        let streamed = String::from_utf8(pieces.concat()).unwrap();
+        assert_eq!(body.size_bytes, streamed.len() as u64);
+        let boundary = content_type.strip_prefix("multipart/form-data; boundary=").unwrap();
+        request.target = SubmitTarget::File { name: "in voice.doc".to_owned(), content: Bytes::from_static(b"MZ\r\n") };
+        let (other_type, whole) = body_of(&request);
+        let other = other_type.strip_prefix("multipart/form-data; boundary=").unwrap();
+        assert_eq!(streamed.replace(boundary, "B"), whole.replace(other, "B"));
     }
 
     #[test]

@@ -23,6 +23,7 @@ async fn asks_for_a_window_in_ascending_order() {
         )),
         created: Some((None, Some("2026-01-01T00:00:00Z".parse().unwrap()))),
         min_id: Some(SubmissionId(1)),
+        parent: None,
     };
     let listing = client.submissions(&filter).await.unwrap();
     let requests = script.requests();
