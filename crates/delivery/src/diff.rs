@@ -6,7 +6,7 @@ use ledger::{IndicatorRecord, IndicatorState};
 
 /// What to do about a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Change {
+pub enum Change {
     /// Not known yet.
     New,
     /// Its content is another than the one staged last.
@@ -17,6 +17,13 @@ pub(crate) enum Change {
     Unchanged,
     /// Its life was over before it could be sent.
     Expired,
+}
+
+impl Change {
+    /// Says whether the object is sent.
+    pub fn is_sent(self) -> bool {
+        matches!(self, Self::New | Self::Changed | Self::Refresh)
+    }
 }
 
 /// Compares a finding with what is known of its value and with what the same sample said before.
@@ -34,7 +41,7 @@ pub(crate) fn compare(
     };
     let alive = until.max(known.valid_until) > now;
     let changed = known.content != content(confidence(Some(known), finding), style)
-        || before.is_some_and(|before| says_otherwise(before, &finding.support));
+        || before.map_or(!finding.support.incidents.is_empty(), |before| says_otherwise(before, &finding.support));
     if changed && alive {
         return Change::Changed;
     }
@@ -56,7 +63,7 @@ pub(crate) fn confidence(known: Option<&IndicatorRecord>, finding: &Finding) -> 
 }
 
 /// Returns a text that differs when a change of the whole indicator is worth an upload. Another supporting sample
-/// alone is not.
+/// alone is not, unless an incident led to it.
 pub(crate) fn content(confidence: u8, style: &Style) -> String {
     format!("{confidence} {} {}", style.tlp.marking(), style.created_by)
 }
@@ -66,4 +73,5 @@ fn says_otherwise(before: &Support, after: &Support) -> bool {
         || before.threat_names != after.threat_names
         || before.classifications != after.classifications
         || before.tactics != after.tactics
+        || before.incidents != after.incidents
 }

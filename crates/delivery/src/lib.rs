@@ -16,11 +16,16 @@
 
 mod diff;
 mod event;
+mod fold;
+mod letter;
+mod merge;
+mod post;
 mod queue;
 mod replay;
 mod send;
 mod settle;
 mod stage;
+mod standing;
 mod tally;
 
 use std::sync::Arc;
@@ -34,9 +39,14 @@ use sentinel::UploadClient;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+pub use diff::Change;
 pub use event::Event;
+pub use letter::{Letter, LetterEntry, Sent, SentObject};
+pub use merge::Merged;
+pub use post::{Posted, post};
 pub use send::{Answer, Fill};
-pub use stage::SampleFindings;
+pub use stage::{SampleFindings, is_introduced};
+pub use standing::{Effect, Standing};
 pub use tally::Tally;
 
 use queue::{Queue, Ready};

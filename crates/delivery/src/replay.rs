@@ -3,7 +3,7 @@
 use ledger::{Batch, Command, Commands, IndicatorRecord, IndicatorState, OutboxRecord};
 use stix::{Indicator, Kind};
 
-use crate::stage::later;
+use crate::merge::later;
 use crate::{Delivery, Error};
 
 impl Delivery {

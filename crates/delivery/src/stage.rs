@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use indicators::{Finding, Parts, Receipt, ReceiptReason, Severity, Support, compose, name_of};
-use jiff::{SignedDuration, Timestamp};
-use ledger::{Batch, IndicatorRecord, IndicatorState, OutboxRecord, ReceiptRecord, SampleRecord, SubmissionRecord};
+use indicators::{Finding, Receipt, ReceiptReason};
+use jiff::Timestamp;
+use ledger::{Batch, IndicatorState, OutboxRecord, ReceiptRecord, Records, SampleRecord, SubmissionRecord};
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::diff::{Change, compare, confidence, content};
+use crate::diff::Change;
+use crate::merge::{Known, Merged, supports};
 use crate::queue::Ready;
 use crate::{Delivery, Error};
 
@@ -17,9 +18,6 @@ use crate::{Delivery, Error};
 const FLUSH_AFTER: Duration = Duration::from_millis(50);
 /// or until they are this large.
 const FLUSH_BYTES: usize = 1024 * 1024;
-/// Samples that labels can name.
-const NAMED_SAMPLES: usize = 10;
-
 /// What one reading of a sample gave.
 #[derive(Debug)]
 pub struct SampleFindings {
@@ -41,21 +39,12 @@ impl Delivery {
         let mut receipts = sample.receipts;
         let mut staged = Vec::new();
         let mut supporting = 0;
-        for mut finding in sample.findings {
+        for finding in sample.findings {
             let id = finding.id.to_string();
-            let records = self.ledger.records();
-            let known = records.indicator(&id).await?;
-            let before: Option<Support> = match &known {
-                Some(_) => records.evidence(&id, sample.sample_id).await?,
-                None => None,
-            };
-            if let Some(before) = &before {
-                finding.support.first_seen = finding.support.first_seen.min(before.first_seen);
-                finding.support.last_seen = finding.support.last_seen.max(before.last_seen);
-                finding.support.submission_id = finding.support.submission_id.max(before.submission_id);
-            }
-            let change = compare(known.as_ref(), before.as_ref(), &finding, &self.style, now);
-            if change == Change::Expired {
+            let merged =
+                Known::read(self.ledger.records(), &id, sample.sample_id).await?.merge(finding, &self.style, now);
+            let Merged { change, finding, .. } = &merged;
+            if *change == Change::Expired {
                 let value = finding.observable.value().into_owned();
                 receipts.push(Receipt::new(
                     finding.observable.kind(),
@@ -67,16 +56,17 @@ impl Delivery {
             }
             supporting += 1;
             batch.put_evidence(&id, sample.sample_id, &finding.support)?;
-            let mut record = self.next_record(known, &finding, change, now);
             match change {
                 Change::New => self.tally.new += 1,
                 Change::Changed => self.tally.changed += 1,
                 Change::Refresh => self.tally.refreshed += 1,
                 Change::Unchanged | Change::Expired => self.tally.unchanged += 1,
             }
-            if change != Change::Unchanged {
+            let mut record = merged.record.clone();
+            if change.is_sent() {
                 record.state = IndicatorState::Staged;
-                let object = self.object(&id, &record, &finding).await?;
+                let others = supports(self.ledger.records(), &id).await?;
+                let object = merged.object(&others, &self.style)?;
                 batch.put_outbox(&id, &OutboxRecord { modified: record.modified, object: object.clone() })?;
                 batch.delete_quarantine(&id);
                 staged.push(Ready { id: id.clone(), modified: record.modified, object: Bytes::from(object) });
@@ -101,63 +91,6 @@ impl Delivery {
             self.start_flush();
         }
         Ok(())
-    }
-
-    fn next_record(
-        &self,
-        known: Option<IndicatorRecord>,
-        finding: &Finding,
-        change: Change,
-        now: Timestamp,
-    ) -> IndicatorRecord {
-        let kind = finding.observable.kind();
-        let until = self.style.expiry.valid_until(kind, finding.support.last_seen);
-        let confidence = confidence(known.as_ref(), finding);
-        let Some(mut record) = known else {
-            return IndicatorRecord {
-                kind: kind.as_str().to_owned(),
-                value: finding.observable.value().into_owned(),
-                name: name_of(finding),
-                created: finding.support.first_seen,
-                modified: finding.support.first_seen,
-                valid_until: until,
-                last_seen: finding.support.last_seen,
-                confidence,
-                content: content(confidence, &self.style),
-                state: IndicatorState::Staged,
-                accepted_at: None,
-            };
-        };
-        record.last_seen = record.last_seen.max(finding.support.last_seen);
-        if change != Change::Unchanged {
-            record.confidence = confidence;
-            record.content = content(confidence, &self.style);
-            record.valid_until = record.valid_until.max(until);
-            record.modified = later(record.modified, now);
-        }
-        record
-    }
-
-    async fn object(&self, id: &str, record: &IndicatorRecord, finding: &Finding) -> Result<String, Error> {
-        let mut supports: Vec<Support> = self.ledger.records().newest_evidence(id, NAMED_SAMPLES).await?;
-        supports.retain(|support| support.sample_id != finding.support.sample_id);
-        supports.push(finding.support.clone());
-        supports.sort_by_key(|support| std::cmp::Reverse(support.sample_id));
-        let parts = Parts {
-            observable: &finding.observable,
-            name: &record.name,
-            created: record.created,
-            modified: record.modified,
-            valid_until: record.valid_until,
-            supports: &supports,
-        };
-        let mut indicator = compose(&parts, &self.style);
-        if record.confidence == 100 {
-            // The malicious evidence may be older than the samples that are named.
-            indicator.confidence = Some(Severity::Malicious.confidence());
-            indicator.indicator_types = vec![Severity::Malicious.indicator_type()];
-        }
-        Ok(serde_json::to_string(&indicator)?)
     }
 
     /// Stages the identity that all indicators refer to, once.
@@ -218,16 +151,17 @@ impl Delivery {
     }
 }
 
+/// Says whether the identity that all indicators refer to is with Sentinel.
+pub async fn is_introduced(records: &Records) -> Result<bool, Error> {
+    let published: Option<String> = records.evidence(IDENTITY, 0).await?;
+    Ok(published.is_some_and(|id| id == indicators::identity().id.to_string()))
+}
+
 /// Where the ledger notes that our identity was accepted.
 pub(crate) const IDENTITY: &str = "identity";
 
-/// A time after `before`, now where possible: STIX orders versions by it.
-pub(crate) fn later(before: Timestamp, now: Timestamp) -> Timestamp {
-    before.checked_add(SignedDuration::from_millis(1)).map_or(now, |next| next.max(now))
-}
-
 /// A receipt as the ledger keeps it.
-fn record_of(receipt: &Receipt, at: Timestamp) -> ReceiptRecord {
+pub(crate) fn record_of(receipt: &Receipt, at: Timestamp) -> ReceiptRecord {
     ReceiptRecord {
         at,
         sample_id: receipt.sample_id,

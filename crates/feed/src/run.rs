@@ -5,7 +5,7 @@ use std::sync::Arc;
 use delivery::{Delivery, Fill};
 use indicators::Rules;
 use jiff::Timestamp;
-use ledger::{Batch, Binding, Commands, Cursor, Ledger, ReceiptRecord, RunRecord, Upkeep};
+use ledger::{Batch, Binding, Commands, Cursor, Inbox, Ledger, ReceiptRecord, RunRecord, Upkeep};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -87,6 +87,7 @@ impl Run<'_> {
     async fn work(&mut self, options: &RunOptions, commands: &Commands) -> Result<(), Error> {
         if !options.dry_run {
             self.delivery.apply(commands).await?;
+            self.delivery.fold(&Inbox::of(&self.feed.storage, &self.feed.route)).await?;
         }
         self.delivery.start_uploads(Fill::Any).await?;
         let collected = self.collect(options).await;

@@ -10,7 +10,7 @@ use stix::{ExternalReference, Indicator, KillChainPhase, Observable, PatternType
 
 use crate::excerpt::excerpt;
 use crate::expiry::Expiry;
-use crate::finding::{MAX_NAME_CHARS, MAX_TEXTS, Support};
+use crate::finding::{MAX_NAME_CHARS, MAX_TEXT_CHARS, MAX_TEXTS, Support};
 use crate::verdict_filter::Severity;
 
 /// Samples that the labels name: the newest.
@@ -77,8 +77,8 @@ pub fn compose(parts: &Parts<'_>, style: &Style) -> Indicator {
     }
 }
 
-/// Returns `sample_id: n` and `submission_id: n` of the newest samples, then what is known of the malware. An id
-/// of 0 is one that a report from disk does not say.
+/// Returns `sample_id: n` and `submission_id: n` of the newest samples, the incidents that led to them, then what is
+/// known of the malware. An id of 0 is one that a report from disk does not say.
 fn labels(supports: &[Support]) -> Vec<String> {
     let mut labels = Vec::with_capacity(2 * NAMED_SAMPLES.min(supports.len()) + 2);
     let mut add = |label: String| {
@@ -92,6 +92,8 @@ fn labels(supports: &[Support]) -> Vec<String> {
         .map(|support| support.submission_id)
         .filter(|id| *id != 0)
         .for_each(|id| add(format!("submission_id: {id}")));
+    let incidents = supports.iter().flat_map(|support| &support.incidents);
+    incidents.take(NAMED_SAMPLES).for_each(|id| add(format!("incident_id: {}", excerpt(id, MAX_TEXT_CHARS))));
     let threat_names = joined(named().flat_map(|support| &support.threat_names));
     if !threat_names.is_empty() {
         add(format!("threat_names: {threat_names}"));

@@ -13,6 +13,8 @@ pub(crate) const MAX_TEXTS: usize = 32;
 pub(crate) const MAX_TEXT_CHARS: usize = 128;
 /// Analyses kept: the newest.
 const MAX_ANALYSES: usize = 100;
+/// Incidents kept: the newest.
+const MAX_INCIDENTS: usize = 10;
 /// Characters of an indicator's name.
 pub(crate) const MAX_NAME_CHARS: usize = 512;
 
@@ -58,6 +60,9 @@ pub struct Support {
     /// ATT&CK tactics of the sample, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tactics: Vec<String>,
+    /// Incidents for which the sample was looked at, oldest first; what VMRay lists by itself has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<String>,
 }
 
 impl Support {
@@ -74,6 +79,18 @@ impl Support {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
             (ours, theirs) => ours.or(theirs),
         };
+    }
+
+    /// Takes in the incidents of an earlier reading of the same sample, which come first.
+    pub fn remember_incidents(&mut self, before: &Self) {
+        let ours = std::mem::replace(&mut self.incidents, before.incidents.clone());
+        for incident in ours {
+            if !self.incidents.contains(&incident) {
+                self.incidents.push(incident);
+            }
+        }
+        let surplus = self.incidents.len().saturating_sub(MAX_INCIDENTS);
+        self.incidents.drain(..surplus);
     }
 
     /// Sorts the lists and cuts them.

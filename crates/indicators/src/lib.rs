@@ -31,5 +31,6 @@ pub use identity::identity;
 pub use mapping::{Mapped, Reading, Rules, SubmissionFacts, map};
 pub use noise::{NoiseError, NoiseList, NoiseProblem};
 pub use receipt::{Receipt, ReceiptReason};
+pub use reserved_name::is_reserved_name;
 pub use tactics::tactics;
 pub use verdict_filter::{Severity, UnknownVerdictFilter, VerdictFilter};

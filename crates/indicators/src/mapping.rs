@@ -317,6 +317,7 @@ impl<'a> Mapping<'a> {
             categories: texts(evidence.categories),
             file_name: evidence.file_name.map(|name| excerpt(name, MAX_NAME_CHARS)),
             tactics: self.tactics.clone(),
+            incidents: Vec::new(),
         };
         self.mapped.findings.push(Finding { id, observable, support });
     }

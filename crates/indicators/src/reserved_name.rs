@@ -22,7 +22,7 @@ const RESERVED: [&str; 13] = [
 ];
 
 /// Says whether a name in lower case is a single label or ends in a reserved one.
-pub(crate) fn is_reserved(name: &str) -> bool {
+pub fn is_reserved_name(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     match name.rsplit_once('.') {
         None => true,
@@ -37,10 +37,10 @@ mod tests {
     #[test]
     fn knows_inside_from_outside() {
         for name in ["localhost", "wpad", "printer.local", "dc.corp", "7.100.51.198.in-addr.arpa", "a.internal."] {
-            assert!(is_reserved(name), "{name}");
+            assert!(is_reserved_name(name), "{name}");
         }
         for name in ["evil.example", "example.com", "a.test", "abc.onion", "local.evil.example", "notlocal.com"] {
-            assert!(!is_reserved(name), "{name}");
+            assert!(!is_reserved_name(name), "{name}");
         }
     }
 }

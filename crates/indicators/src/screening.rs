@@ -8,7 +8,7 @@ use url::Host;
 use crate::address::AddressClass;
 use crate::noise::NoiseList;
 use crate::receipt::ReceiptReason;
-use crate::reserved_name::is_reserved;
+use crate::reserved_name::is_reserved_name;
 
 /// MD5, SHA-1 and SHA-256 of nothing.
 const EMPTY_MD5: [u8; 16] = 0xd41d_8cd9_8f00_b204_e980_0998_ecf8_427e_u128.to_be_bytes();
@@ -44,7 +44,7 @@ fn of_address(address: IpAddr) -> Option<ReceiptReason> {
 }
 
 fn of_host(name: &str) -> Option<ReceiptReason> {
-    is_reserved(name).then_some(ReceiptReason::ReservedName)
+    is_reserved_name(name).then_some(ReceiptReason::ReservedName)
 }
 
 fn of_domain(name: &str) -> Option<ReceiptReason> {

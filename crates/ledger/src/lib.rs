@@ -4,6 +4,7 @@ mod batch;
 mod clock;
 mod command;
 mod error;
+mod inbox;
 mod key;
 mod objects;
 mod overlay;
@@ -18,6 +19,7 @@ mod writer;
 pub use batch::Batch;
 pub use command::{Command, Commands, PendingCommand};
 pub use error::Error;
+pub use inbox::{Inbox, InboxLetter};
 pub use objects::{Created, Entry, Object, Objects};
 pub use reader::Reader;
 pub use record::{

@@ -27,6 +27,7 @@ fn support(sample_id: u64) -> Support {
         categories: vec!["Contacted".to_owned()],
         file_name: None,
         tactics: vec!["Defense Evasion".to_owned(), "Persistence".to_owned()],
+        incidents: Vec::new(),
     }
 }
 
@@ -58,6 +59,7 @@ fn a_report_from_disk_leaves_out_what_it_does_not_say() {
         classifications: Vec::new(),
         categories: Vec::new(),
         tactics: Vec::new(),
+        incidents: Vec::new(),
         ..support(0)
     };
     insta::assert_json_snapshot!(composed(&[unknown], &Style { vmray_base: None, ..style() }));
