@@ -1,0 +1,216 @@
+//! Links to an answer that carry their own right to it.
+//!
+//! A token is the end of the link's life, the number of a key and an HMAC-SHA256 over both and the job. Keys are
+//! create-only objects `keys/link-<n>` in the state: the newest signs, the older ones verify until the last link
+//! that they signed has expired. A new one is made by [`Links::rotate`].
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::{SignedDuration, Timestamp};
+use ledger::{Objects, Storage};
+use sha2::Sha256;
+use tokio::time::{Duration, Instant};
+
+use crate::JobId;
+use crate::job::hex_of;
+
+/// How long a link works.
+const LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long keys are remembered before they are listed anew: for so long a key that was taken away still verifies.
+const REMEMBERED: Duration = Duration::from_secs(60);
+/// Name of the keys.
+const KEY: &str = "link-";
+
+/// Why a link does not work.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// It was not made here, or not for this job.
+    #[error("the link is not valid; use the whole link of the answer to the request")]
+    Wrong,
+    /// Its time is over.
+    #[error("the link has expired; ask anew with POST /api/enrich, what is known is answered at once")]
+    Expired,
+    /// The keys cannot be read.
+    #[error("using the state")]
+    State(#[from] ledger::Error),
+}
+
+/// Signs and verifies links.
+#[derive(Debug, Clone)]
+pub(crate) struct Links {
+    objects: Objects,
+    remembered: Arc<Mutex<Option<(Instant, BTreeMap<u32, Key>)>>>,
+}
+
+#[derive(Clone)]
+struct Key(Bytes);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+impl Links {
+    pub(crate) fn of(storage: &Storage) -> Self {
+        Self { objects: Objects::of(storage, "keys"), remembered: Arc::default() }
+    }
+
+    /// Returns the token for a job.
+    pub(crate) async fn sign(&self, job: &JobId, now: Timestamp) -> Result<String, ledger::Error> {
+        let mut keys = self.keys().await?;
+        if keys.is_empty() {
+            self.add(1).await?;
+            keys = self.keys_anew().await?;
+        }
+        let Some((number, key)) = keys.last_key_value() else {
+            return Err(ledger::Error::Damaged { what: "keys".to_owned(), reason: "no key can be kept".to_owned() });
+        };
+        let until = now.checked_add(LIFE).unwrap_or(Timestamp::MAX).as_second();
+        Ok(format!("{until}.{number}.{}", hex_of(&key.mac(job, until, *number).finalize().into_bytes())))
+    }
+
+    pub(crate) async fn verify(&self, job: &JobId, token: &str, now: Timestamp) -> Result<(), LinkError> {
+        let mut parts = token.split('.');
+        let until: i64 = parts.next().and_then(|text| text.parse().ok()).ok_or(LinkError::Wrong)?;
+        let number: u32 = parts.next().and_then(|text| text.parse().ok()).ok_or(LinkError::Wrong)?;
+        let signature = parts.next().and_then(bytes_of).ok_or(LinkError::Wrong)?;
+        if parts.next().is_some() {
+            return Err(LinkError::Wrong);
+        }
+        let mut keys = self.keys().await?;
+        if !keys.contains_key(&number) {
+            // Another instance may have made it a moment ago; a made-up number costs one listing.
+            keys = self.keys_anew().await?;
+        }
+        let key = keys.get(&number).ok_or(LinkError::Wrong)?;
+        // Compares in constant time.
+        key.mac(job, until, number).verify_slice(&signature).map_err(|_| LinkError::Wrong)?;
+        if now.as_second() >= until { Err(LinkError::Expired) } else { Ok(()) }
+    }
+
+    /// Makes a new key, which signs from now on, and takes those away whose links have all expired.
+    pub(crate) async fn rotate(&self, now: Timestamp) -> Result<(), ledger::Error> {
+        let entries = self.objects.list(KEY).await?;
+        let numbers: Vec<(u32, Timestamp)> =
+            entries.iter().filter_map(|entry| Some((number_of(&entry.name)?, entry.stored_at))).collect();
+        let newest = numbers.iter().map(|(number, _)| *number).max().unwrap_or(0);
+        for (number, _) in &numbers {
+            // A key signed until the next one was made.
+            let replaced = numbers.iter().filter(|(other, _)| other > number).map(|(_, at)| *at).min();
+            if replaced.is_some_and(|replaced| now.duration_since(replaced) > LIFE) {
+                self.objects.delete(&name_of(*number)).await?;
+            }
+        }
+        self.add(newest + 1).await?;
+        self.keys_anew().await?;
+        Ok(())
+    }
+
+    async fn add(&self, number: u32) -> Result<(), ledger::Error> {
+        // 244 random bits from the operating system.
+        let random = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(uuid::Uuid::into_bytes);
+        // Somebody else's key of that number is as good.
+        self.objects.create(&name_of(number), Bytes::from(random.concat())).await?;
+        Ok(())
+    }
+
+    async fn keys(&self) -> Result<BTreeMap<u32, Key>, ledger::Error> {
+        {
+            let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((at, keys)) = remembered.as_ref().filter(|(at, _)| at.elapsed() < REMEMBERED) {
+                let _ = at;
+                return Ok(keys.clone());
+            }
+        }
+        self.keys_anew().await
+    }
+
+    async fn keys_anew(&self) -> Result<BTreeMap<u32, Key>, ledger::Error> {
+        let mut keys = BTreeMap::new();
+        for entry in self.objects.list(KEY).await? {
+            let Some(number) = number_of(&entry.name) else { continue };
+            if let Some(object) = self.objects.read(&entry.name).await? {
+                keys.insert(number, Key(object.content));
+            }
+        }
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        *remembered = Some((Instant::now(), keys.clone()));
+        Ok(keys)
+    }
+}
+
+impl Key {
+    fn mac(&self, job: &JobId, until: i64, number: u32) -> Hmac<Sha256> {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
+        mac.update(format!("vmray-sentinel enrich {job} {until} {number}").as_bytes());
+        mac
+    }
+}
+
+fn name_of(number: u32) -> String {
+    format!("{KEY}{number:06}")
+}
+
+fn number_of(name: &str) -> Option<u32> {
+    name.strip_prefix(KEY)?.parse().ok()
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> = hex.chars().map(|c| Some(u8::try_from(c.to_digit(16)?).unwrap_or(0))).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    Some(digits.chunks_exact(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ledger::StateUrl;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn storage() -> Storage {
+        Storage::create(&StateUrl::Memory).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_link_works_for_its_job_until_it_expires_on_every_instance() {
+        let storage = storage();
+        let (one, other) = (Links::of(&storage), Links::of(&storage));
+        let now = at("2026-01-01T00:00:00Z");
+        let (job, another) = (JobId::at(now), JobId::at(now));
+        let token = one.sign(&job, now).await.unwrap();
+        other.verify(&job, &token, now).await.unwrap();
+        assert!(matches!(other.verify(&another, &token, now).await, Err(LinkError::Wrong)));
+        let late = at("2026-01-08T00:00:00Z");
+        assert!(matches!(other.verify(&job, &token, late).await, Err(LinkError::Expired)));
+        let stretched = token.replacen("1767", "1867", 1);
+        assert_ne!(stretched, token);
+        for wrong in [stretched.as_str(), "", "1.2", "1.2.3", "99999999999.1.zz", "99999999999.7.00"] {
+            assert!(matches!(other.verify(&job, wrong, now).await, Err(LinkError::Wrong)), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_key_signs_and_the_old_one_still_verifies() {
+        let storage = storage();
+        let links = Arc::new(Links::of(&storage));
+        let now = at("2026-01-01T00:00:00Z");
+        let job = JobId::at(now);
+        let old = links.sign(&job, now).await.unwrap();
+        links.rotate(now).await.unwrap();
+        let new = links.sign(&job, now).await.unwrap();
+        assert!(new.contains(".2."), "{new}");
+        links.verify(&job, &old, now).await.unwrap();
+        links.verify(&job, &new, now).await.unwrap();
+    }
+}

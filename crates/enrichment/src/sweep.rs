@@ -1,0 +1,79 @@
+//! Requests that nobody asks about any more, and what is too old to keep.
+
+use jiff::SignedDuration;
+use ledger::{Created, Objects};
+use tracing::{info, warn};
+
+use crate::{Answer, Enrichment, Error, JobId, store};
+
+/// How long jobs, requests and findings are kept.
+const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Requests that one sweep looks at, oldest first.
+const AT_ONCE: usize = 50;
+/// Objects that one sweep takes away.
+const DELETED_AT_ONCE: usize = 5000;
+
+/// What a sweep has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Requests that were looked at.
+    pub looked_at: u64,
+    /// Requests that have come to their end.
+    pub finished: u64,
+    /// Requests that could not be looked at now.
+    pub failed: u64,
+}
+
+impl Enrichment {
+    /// Brings open requests on, so that their indicators are sent although nobody asks; once a day takes away what is
+    /// older than thirty days. Meant to be called once a minute, on as many instances as there are.
+    pub async fn sweep(&self) -> Result<Swept, Error> {
+        let mut swept = Swept::default();
+        let now = self.clock.now();
+        for entry in self.open.list("").await?.into_iter().take(AT_ONCE) {
+            let Ok(id) = entry.name.parse::<JobId>() else { continue };
+            swept.looked_at += 1;
+            match Box::pin(self.job(&id)).await {
+                Ok(Answer::Done(report)) => swept.finished += u64::from(report.complete),
+                Ok(Answer::Pending { .. }) => {}
+                // Its process ended before it wrote the request down.
+                Err(Error::NotFound) => {
+                    if now.duration_since(entry.stored_at).abs() > SignedDuration::from_hours(1) {
+                        self.open.delete(&entry.name).await?;
+                    }
+                }
+                Err(error @ Error::State(_)) => return Err(error),
+                Err(error) => {
+                    swept.failed += 1;
+                    warn!(job = %id, %error, "an open request could not be looked at");
+                }
+            }
+        }
+        self.forget().await?;
+        Ok(swept)
+    }
+
+    /// Takes away what is too old, once a day on one instance.
+    async fn forget(&self) -> Result<(), Error> {
+        let jobs = Objects::of(&self.storage, &format!("jobs/{}", self.settings.account));
+        let now = self.clock.now();
+        let day = now.strftime("%Y-%m-%d").to_string();
+        let by = uuid::Uuid::new_v4().to_string();
+        if store::create(&jobs, &format!("forgotten/{day}"), &by).await? == Created::Exists {
+            return Ok(());
+        }
+        let mut deleted = 0;
+        for objects in [&jobs, self.dossiers().objects()] {
+            for entry in objects.list("").await? {
+                if now.duration_since(entry.stored_at) > KEPT && deleted < DELETED_AT_ONCE {
+                    objects.delete(&entry.name).await?;
+                    deleted += 1;
+                }
+            }
+        }
+        if deleted > 0 {
+            info!(deleted, "forgot jobs older than thirty days");
+        }
+        Ok(())
+    }
+}
