@@ -16,7 +16,7 @@ use crate::diff::Change;
 use crate::letter::{Letter, Sent, SentObject};
 use crate::merge::later;
 use crate::queue::Ready;
-use crate::stage::record_of;
+use crate::stage::{IDENTITY, record_of};
 use crate::standing::{Effect, Standing};
 use crate::{Delivery, Error};
 
@@ -102,6 +102,9 @@ impl Delivery {
                 }
             }
             batch.put_indicator(&id, &record)?;
+        }
+        if letter.sent.as_ref().is_some_and(|(sent, _)| sent.introduced) {
+            batch.put_evidence(IDENTITY, 0, &indicators::identity().id.to_string())?;
         }
         self.commit(batch).await?;
         self.unflushed.extend(staged);

@@ -32,6 +32,9 @@ pub struct Sent {
     pub at: Timestamp,
     /// What it accepted.
     pub objects: Vec<SentObject>,
+    /// Whether it accepted the identity that all of them refer to with them.
+    #[serde(default)]
+    pub introduced: bool,
 }
 
 /// An object that Sentinel accepted.

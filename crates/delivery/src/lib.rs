@@ -119,7 +119,6 @@ impl Delivery {
         for id in delivery.ledger.records().outbox_ids().await? {
             delivery.queue.push_known(id);
         }
-        delivery.introduce_ourselves().await?;
         Ok(delivery)
     }
 

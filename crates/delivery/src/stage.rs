@@ -93,8 +93,9 @@ impl Delivery {
         Ok(())
     }
 
-    /// Stages the identity that all indicators refer to, once.
-    pub(crate) async fn introduce_ourselves(&mut self) -> Result<(), Error> {
+    /// Stages the identity that all indicators refer to, once. What enrichments left is folded in before, since one of
+    /// them may have sent it.
+    pub async fn introduce_ourselves(&mut self) -> Result<(), Error> {
         let identity = indicators::identity();
         let id = identity.id.to_string();
         let records = self.ledger.records();

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 use vmray::{Submission, SubmissionFilter, SubmissionId, SubmitReply, SubmitRequest, readable};
 
 use crate::facts::Facts;
-use crate::job::{CLAIM_EXPIRES, Claim, Done, How, JobName, Stage, Submitted};
+use crate::job::{CLAIM_EXPIRES, Claim, End, How, JobName, Stage, Submitted};
 use crate::record::{Outcome, SubmissionWishes, Thing};
 use crate::trouble::{Trouble, TroubleKind};
 use crate::{Enrichment, Error, FileItem, lookup};
@@ -89,7 +89,7 @@ impl Enrichment {
     /// Returns how a job stands that is submitted or has failed.
     async fn standing(&self, job: &JobName, stage: &Stage) -> Result<Option<Outcome>, Error> {
         if stage.done
-            && let Some(Done { samples, not_done, .. }) = self.jobs().done(job).await?
+            && let Some(End { samples, not_done, .. }) = self.jobs().done(job).await?
         {
             return Ok(Some(Outcome::Analysed { samples, not_done }));
         }

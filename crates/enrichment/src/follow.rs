@@ -9,7 +9,7 @@ use vmray::{SampleId, SubmissionFilter, SubmissionId, readable};
 
 use crate::dossier::Reading;
 use crate::facts::Facts;
-use crate::job::{Done, How, JobName, Submitted};
+use crate::job::{End, How, JobName, Submitted};
 use crate::record::Outcome;
 use crate::{Enrichment, Error};
 
@@ -54,7 +54,7 @@ impl Enrichment {
             let what = "VMRay is gathering what it found".to_owned();
             return Ok(Outcome::Running { samples, what, not_done, trouble: None });
         }
-        let done = Done { at: self.clock.now(), samples, not_done };
+        let done = End { at: self.clock.now(), samples, not_done };
         self.jobs().put_done(job, &done).await?;
         Ok(Outcome::Analysed { samples: done.samples, not_done: done.not_done })
     }

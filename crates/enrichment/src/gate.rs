@@ -17,6 +17,7 @@ use crate::{FileItem, UrlItem};
 
 /// The gates (the setting `PrivacyGates`) and the hosts that count as internal (`InternalHosts`).
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one gate, named where it is set")]
 pub struct Gates {
     internal: bool,
     allow_list: bool,

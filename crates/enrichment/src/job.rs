@@ -97,7 +97,7 @@ pub(crate) enum How {
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Done {
+pub(crate) struct End {
     pub(crate) at: Timestamp,
     pub(crate) samples: Vec<Facts>,
     pub(crate) not_done: Vec<String>,
@@ -157,12 +157,12 @@ impl Jobs {
         store::read(&self.objects, &job.object("submitted")).await
     }
 
-    pub(crate) async fn put_done(&self, job: &JobName, done: &Done) -> Result<(), Error> {
+    pub(crate) async fn put_done(&self, job: &JobName, done: &End) -> Result<(), Error> {
         store::create(&self.objects, &job.object("done"), done).await?;
         Ok(())
     }
 
-    pub(crate) async fn done(&self, job: &JobName) -> Result<Option<Done>, Error> {
+    pub(crate) async fn done(&self, job: &JobName) -> Result<Option<End>, Error> {
         store::read(&self.objects, &job.object("done")).await
     }
 

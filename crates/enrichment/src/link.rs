@@ -42,7 +42,14 @@ pub enum LinkError {
 #[derive(Debug, Clone)]
 pub(crate) struct Links {
     objects: Objects,
-    remembered: Arc<Mutex<Option<(Instant, BTreeMap<u32, Key>)>>>,
+    remembered: Arc<Mutex<Option<Remembered>>>,
+}
+
+/// The keys, and when they were listed.
+#[derive(Debug)]
+struct Remembered {
+    at: Instant,
+    keys: BTreeMap<u32, Key>,
 }
 
 #[derive(Clone)]
@@ -121,9 +128,8 @@ impl Links {
     async fn keys(&self) -> Result<BTreeMap<u32, Key>, ledger::Error> {
         {
             let remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((at, keys)) = remembered.as_ref().filter(|(at, _)| at.elapsed() < REMEMBERED) {
-                let _ = at;
-                return Ok(keys.clone());
+            if let Some(known) = remembered.as_ref().filter(|known| known.at.elapsed() < REMEMBERED) {
+                return Ok(known.keys.clone());
             }
         }
         self.keys_anew().await
@@ -138,7 +144,7 @@ impl Links {
             }
         }
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        *remembered = Some((Instant::now(), keys.clone()));
+        *remembered = Some(Remembered { at: Instant::now(), keys: keys.clone() });
         Ok(keys)
     }
 }

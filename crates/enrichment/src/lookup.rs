@@ -32,7 +32,7 @@ pub(crate) async fn url(client: &Client, url: &UrlText, now: Timestamp) -> Resul
     let same = |submission: &&Submission| {
         submission.original_url.as_ref().is_none_or(|given| values.iter().any(|value| is_same(given, value)))
     };
-    Ok(choose(readable(&listing.items).filter(same).cloned().collect(), now))
+    Ok(choose(&readable(&listing.items).filter(same).cloned().collect::<Vec<_>>(), now))
 }
 
 /// Looks a hash up.
@@ -49,7 +49,7 @@ pub(crate) async fn hash(client: &Client, hash: &SampleHash, now: Timestamp) -> 
         }
         alone.get_or_insert_with(|| Facts::of_sample(sample));
     }
-    let mut found = choose(submissions, now);
+    let mut found = choose(&submissions, now);
     if found.known.is_none() && found.running.is_none() {
         found.known = alone;
     }
@@ -59,12 +59,12 @@ pub(crate) async fn hash(client: &Client, hash: &SampleHash, now: Timestamp) -> 
 /// Returns the finished submission of a sample that counts.
 pub(crate) async fn sample(client: &Client, id: vmray::SampleId, now: Timestamp) -> Result<Found, vmray::Error> {
     let listing = client.submissions_of_sample(id).await?;
-    Ok(choose(readable(&listing.items).cloned().collect(), now))
+    Ok(choose(&readable(&listing.items).cloned().collect::<Vec<_>>(), now))
 }
 
-fn choose(submissions: Vec<Submission>, now: Timestamp) -> Found {
+fn choose(submissions: &[Submission], now: Timestamp) -> Found {
     let mut history: BTreeMap<u64, Vec<Past>> = BTreeMap::new();
-    for submission in &submissions {
+    for submission in submissions {
         history.entry(submission.sample_id.0).or_default().extend(Past::of(submission));
     }
     let (finished, running): (Vec<_>, Vec<_>) = submissions.iter().partition(|submission| is_finished(submission));
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn the_newest_finished_submission_with_a_verdict_counts() {
         let found = choose(
-            vec![
+            &[
                 submission(1, Some("2026-01-01T01:00:00"), Some("clean")),
                 submission(3, Some("2026-01-01T02:00:00"), Some("malicious")),
                 submission(4, Some("2026-01-01T03:00:00"), None),
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn one_that_hangs_is_not_waited_for() {
-        let found = choose(vec![submission(5, None, None)], "2026-01-02T00:00:00Z".parse().unwrap());
+        let found = choose(&[submission(5, None, None)], "2026-01-02T00:00:00Z".parse().unwrap());
         assert_eq!(found, Found::default());
     }
 

@@ -153,12 +153,11 @@ impl Enrichment {
             };
             let (job, is_new) = self.epoch_of(&item.key, subject, resubmit).await?;
             if is_new && wish.adopt.is_none() {
-                let left = match &quota {
-                    Some(left) => left.clone(),
-                    None => {
-                        let asked = left_of_quota(&self.vmray, self.settings.quota_reserve_percent).await;
-                        asked.map_err(Trouble::from)
-                    }
+                let left = if let Some(left) = quota.take() {
+                    left
+                } else {
+                    let asked = left_of_quota(&self.vmray, self.settings.quota_reserve_percent).await;
+                    asked.map_err(Trouble::from)
                 };
                 match left {
                     Err(trouble) => {

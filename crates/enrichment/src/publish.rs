@@ -114,9 +114,9 @@ impl Enrichment {
         expect(&mut standing, &letters, &name, &ids).await?;
         let objects = self.objects(standing, &findings).await?;
         let is_introduced = delivery::is_introduced(reader.records()).await.map_err(of_delivery)?;
-        let (accepted, trouble) = self.hand_in(client, &objects, is_introduced).await;
+        let HandedIn { accepted, introduced, trouble } = self.hand_in(client, &objects, is_introduced).await;
         if !accepted.is_empty() {
-            let sent = Sent { at: self.clock.now(), objects: accepted.clone() };
+            let sent = Sent { at: self.clock.now(), objects: accepted.clone(), introduced };
             inbox.mark(&name, &sent).await?;
         }
         info!(objects = objects.len(), accepted = accepted.len(), "uploaded for an enrichment");
@@ -142,25 +142,31 @@ impl Enrichment {
         effects.into_iter().map(object).collect()
     }
 
-    /// Sends objects; returns those that Sentinel accepted, and why not all.
-    async fn hand_in(
-        &self,
-        client: &UploadClient,
-        objects: &[SentObject],
-        is_introduced: bool,
-    ) -> (Vec<SentObject>, Option<String>) {
+    /// Sends objects, and the identity that they refer to where Sentinel may not have it.
+    async fn hand_in(&self, client: &UploadClient, objects: &[SentObject], is_introduced: bool) -> HandedIn {
         let mut bodies: Vec<Bytes> = objects.iter().map(|object| Bytes::from(object.object.clone())).collect();
         let identity = serde_json::to_vec(&indicators::identity()).ok().filter(|_| !is_introduced);
-        let first = usize::from(identity.is_some());
-        bodies.splice(0..0, identity.map(Bytes::from));
+        bodies.extend(identity.map(Bytes::from));
         match tokio::time::timeout(WAITS_AT_MOST, Box::pin(post(client, &bodies))).await {
-            Ok(posted) => {
-                let accepted = posted.accepted.iter().filter_map(|at| objects.get(at.checked_sub(first)?).cloned());
-                (accepted.collect(), posted.trouble)
-            }
-            Err(_) => (Vec::new(), Some("the upload did not get its turn in time".to_owned())),
+            Ok(posted) => HandedIn {
+                accepted: posted.accepted.iter().filter_map(|at| objects.get(*at).cloned()).collect(),
+                introduced: posted.accepted.contains(&objects.len()),
+                trouble: posted.trouble,
+            },
+            Err(_) => HandedIn {
+                accepted: Vec::new(),
+                introduced: false,
+                trouble: Some("the upload did not get its turn in time".to_owned()),
+            },
         }
     }
+}
+
+/// What became of an upload.
+struct HandedIn {
+    accepted: Vec<SentObject>,
+    introduced: bool,
+    trouble: Option<String>,
 }
 
 /// Takes in what waits in the inbox of the indicators that are asked about.

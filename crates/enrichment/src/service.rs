@@ -55,7 +55,7 @@ pub enum Uploads {
     /// To a workspace.
     To {
         /// The workspace, at the pace that the feed leaves over.
-        client: UploadClient,
+        client: Box<UploadClient>,
     },
 }
 

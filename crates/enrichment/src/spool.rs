@@ -211,7 +211,7 @@ mod tests {
     async fn a_file_is_hashed_while_it_comes_in_and_comes_out_as_often_as_asked() {
         let mut spool = ROOM.begin().await.unwrap();
         for _ in 0..7 {
-            spool.write(&[b'a'; 100_000]).await.unwrap();
+            spool.write(&vec![b'a'; 100_000]).await.unwrap();
         }
         let file = spool.finish().await.unwrap();
         assert_eq!(file.size_bytes(), 700_000);
@@ -237,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_is_too_large_or_empty_is_refused() {
         let mut spool = ROOM.begin().await.unwrap();
-        spool.write(&[0; 999_999]).await.unwrap();
+        spool.write(&vec![0; 999_999]).await.unwrap();
         assert!(matches!(spool.write(&[0; 2]).await, Err(SpoolError::TooLarge { max_bytes: 1_000_000 })));
         assert!(spool.finish().await.is_err(), "what was cut is no file");
         assert!(matches!(ROOM.begin().await.unwrap().finish().await, Err(SpoolError::Empty)));

@@ -89,6 +89,7 @@ impl Run<'_> {
             self.delivery.apply(commands).await?;
             self.delivery.fold(&Inbox::of(&self.feed.storage, &self.feed.route)).await?;
         }
+        self.delivery.introduce_ourselves().await?;
         self.delivery.start_uploads(Fill::Any).await?;
         let collected = self.collect(options).await;
         // What was staged is sent even where VMRay failed half-way; the first error is the one to report.

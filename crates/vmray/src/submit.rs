@@ -209,20 +209,24 @@ impl Frame {
             NAME_IS_ENCODED
         };
         let boundary = boundary();
-        let mut head = String::with_capacity(1024);
+        let mut head = Vec::with_capacity(1024);
         for (name, value) in &fields {
             let name = quoted(name);
-            head.push_str(&format!(
-                "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
-            ));
+            head.extend_from_slice(
+                format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+                    .as_bytes(),
+            );
         }
-        head.push_str(&format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"sample_file\"; filename=\"{part_name}\"\r\n\
-             Content-Type: application/octet-stream\r\n\r\n"
-        ));
+        head.extend_from_slice(
+            format!(
+                "--{boundary}\r\nContent-Disposition: form-data; name=\"sample_file\"; filename=\"{part_name}\"\r\n\
+                 Content-Type: application/octet-stream\r\n\r\n"
+            )
+            .as_bytes(),
+        );
         Self {
             content_type: format!("multipart/form-data; boundary={boundary}"),
-            head: head.into_bytes(),
+            head,
             tail: format!("\r\n--{boundary}--\r\n").into_bytes(),
         }
     }

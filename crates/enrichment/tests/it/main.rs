@@ -7,3 +7,12 @@
 )]
 
 mod functions;
+mod gates;
+mod isolation;
+mod jobs;
+mod killing;
+mod limits;
+mod place;
+mod reuse;
+mod store;
+mod upload;

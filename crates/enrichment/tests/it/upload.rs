@@ -1,0 +1,152 @@
+//! Feed and enrichment write one object, and the incident stays on it.
+
+use std::time::Duration;
+
+use enrichment::{Enrichment, IndicatorState, Report, UploadState, Uploads};
+use simulators::{Fault, FaultRule, ServiceName, StackOptions, Verdict, When, World};
+
+use crate::place::{Place, add_known_url, hours, killed, known_url, to_the_end, urls};
+use crate::store::Stop;
+
+const URL: &str = "https://evil.example/a";
+
+async fn enrich(process: &Enrichment, incident: &str, things: &[&str]) -> Report {
+    let mut request = urls(things);
+    request.incident = Some(incident.parse().unwrap());
+    request.upload = true;
+    to_the_end(process, process.enrich(request).await).await
+}
+
+fn place() -> Place {
+    Place::new(known_url(URL, Verdict::Malicious, hours(3)))
+}
+
+fn labels(place: &Place) -> Vec<String> {
+    place.sentinel()[&format!("[url:value = '{URL}']")].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_enrichment_sends_its_indicators_itself_and_the_feed_finds_nothing_to_add() {
+    let place = place();
+    let report = enrich(&place.process(), "INC-7", &[URL]).await;
+    assert_eq!((report.upload.state, report.upload.accepted), (UploadState::Done, 1), "{:?}", report.upload);
+    assert_eq!(report.items[0].indicators.entries[0].state, IndicatorState::New);
+    assert!(labels(&place).contains(&"incident_id: INC-7".to_owned()), "{:?}", labels(&place));
+    let sent = labels(&place);
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let summary = place.feed().await;
+        assert_eq!(summary.counts["new"] + summary.counts["changed"] + summary.counts["refreshed"], 0, "{summary:?}");
+        assert_eq!(labels(&place), sent);
+        assert_eq!(place.store.names("/inbox/"), Vec::<String>::new());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_is_added_to_what_the_feed_has_sent_and_stays_there() {
+    let place = place();
+    place.feed().await;
+    let before = labels(&place);
+    assert!(before.iter().all(|label| !label.starts_with("incident_id")));
+    let report = enrich(&place.process(), "INC-7", &[URL]).await;
+    assert_eq!(report.items[0].indicators.entries[0].state, IndicatorState::Changed);
+    assert!(labels(&place).contains(&"incident_id: INC-7".to_owned()));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let uploads = place.stack.upload.row_count();
+    place.feed().await;
+    assert_eq!(place.stack.upload.row_count(), uploads, "the feed has nothing to add");
+    assert!(labels(&place).contains(&"incident_id: INC-7".to_owned()));
+    let again = enrich(&place.process(), "INC-7", &[URL]).await;
+    assert_eq!((again.upload.unchanged, again.upload.accepted), (1, 0));
+    assert_eq!(place.stack.upload.row_count(), uploads, "the same incident adds nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn incidents_that_share_a_thing_are_all_named_before_and_after_the_feed_has_run() {
+    let place = place();
+    let (one, other) = (place.process(), place.process());
+    futures::future::join(enrich(&one, "INC-1", &[URL]), enrich(&other, "INC-2", &[URL])).await;
+    enrich(&one, "INC-3", &[URL]).await;
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        place.feed().await;
+        for incident in ["INC-1", "INC-2", "INC-3"] {
+            assert!(labels(&place).contains(&format!("incident_id: {incident}")), "{incident}: {:?}", labels(&place));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_process_left_and_did_not_send_is_sent_by_the_feed() {
+    for stop in [Stop::After("/inbox/"), Stop::Before(".sent")] {
+        let place = place();
+        place.store.stop(stop);
+        let process = place.process();
+        killed(enrich(&process, "INC-7", &[URL])).await;
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        place.feed().await;
+        assert!(labels(&place).contains(&"incident_id: INC-7".to_owned()), "{stop:?}");
+        assert_eq!(place.store.names("/inbox/"), Vec::<String>::new());
+        let uploads = place.stack.upload.row_count();
+        place.feed().await;
+        assert_eq!(place.stack.upload.row_count(), uploads);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_sentinel_does_not_take_now_is_handed_to_the_feed() {
+    let faults = vec![FaultRule::new(ServiceName::Upload, When::Always, Fault::Status(503))];
+    let options = StackOptions { faults, ..StackOptions::default() };
+    let place = Place::with(known_url(URL, Verdict::Malicious, hours(3)), options);
+    let report = enrich(&place.process(), "INC-7", &[URL]).await;
+    assert_eq!((report.upload.state, report.upload.handed_over), (UploadState::HandedOver, 1), "{:?}", report.upload);
+    place.stack.faults().clear();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    place.feed().await;
+    assert!(labels(&place).contains(&"incident_id: INC-7".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_analysed_is_sent_when_it_has_ended_although_nobody_asks() {
+    let mut options = StackOptions::default();
+    options.vmray.submit_verdict = Some(Some(Verdict::Malicious));
+    let place = Place::with(World::new(), options);
+    let process = place.process();
+    let mut request = urls(&["https://new.example/x"]);
+    request.upload = true;
+    request.incident = Some("INC-7".parse().unwrap());
+    process.enrich(request).await.unwrap();
+    assert!(place.sentinel().is_empty());
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    place.process().sweep().await.unwrap();
+    let held = place.sentinel();
+    assert!(held["[url:value = 'https://new.example/x']"].contains(&"incident_id: INC-7".to_owned()), "{held:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_request_of_many_things_is_one_upload() {
+    let mut world = World::new();
+    let all: Vec<String> = (0..30).map(|n| format!("https://evil-{n}.example/a")).collect();
+    for (n, url) in (0..).zip(&all) {
+        add_known_url(&mut world, 1000 + n, url, Verdict::Malicious, hours(1));
+    }
+    let place = Place::new(world);
+    let things: Vec<&str> = all.iter().map(String::as_str).collect();
+    let report = enrich(&place.process(), "INC-7", &things).await;
+    assert_eq!(report.upload.accepted, 30, "{:?}", report.upload);
+    assert_eq!(place.stack.upload.requests().len(), 1);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    place.feed().await;
+    assert_eq!(place.stack.upload.requests().len(), 1, "the feed takes it as sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_without_a_shared_state_is_refused_with_the_reason() {
+    let place = place();
+    let parts = place.parts(Uploads::Refused { reason: "StateUrl is memory:".to_owned() });
+    let report = enrich(&Enrichment::new(parts), "INC-7", &[URL]).await;
+    assert_eq!(report.upload.state, UploadState::Refused);
+    assert_eq!(report.upload.reason.as_deref(), Some("StateUrl is memory:"));
+    assert!(place.sentinel().is_empty());
+    assert_eq!(report.items[0].indicators.entries.len(), 1, "the rest is there");
+}
