@@ -170,6 +170,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::StreamedBody;
 
     /// A server that reads one request, writes `answer` and closes.
     async fn serve_once(answer: &'static [u8]) -> String {
@@ -198,6 +199,32 @@ mod tests {
         assert_eq!(answer.status(), 503);
         assert_eq!(answer.headers()["retry-after"], "7");
         assert_eq!(answer.body(), "busy");
+    }
+
+    #[tokio::test]
+    async fn a_streamed_body_arrives_in_one_piece_with_its_length_told() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/x", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"three") {
+                let mut buffer = [0; 4096];
+                let read = socket.read(&mut buffer).await.unwrap();
+                assert!(read > 0);
+                request.extend_from_slice(&buffer[..read]);
+            }
+            socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8(request).unwrap()
+        });
+        let pieces = ["one", "two", "three"].map(|piece| Ok(Bytes::from_static(piece.as_bytes())));
+        let body = StreamedBody { size_bytes: 11, pieces: futures::stream::iter(pieces).boxed() };
+        let transport = HttpTransport::try_new(&HttpOptions::default()).unwrap();
+        let answer = transport.send_streamed(http::Request::post(uri).body(body).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let request = server.await.unwrap().to_ascii_lowercase();
+        assert!(request.contains("content-length: 11\r\n"), "{request}");
+        assert!(request.ends_with("\r\n\r\nonetwothree"), "{request}");
     }
 
     #[tokio::test]

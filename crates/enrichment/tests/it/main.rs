@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod following;
 mod functions;
 mod gates;
 mod isolation;
@@ -14,5 +15,6 @@ mod killing;
 mod limits;
 mod place;
 mod reuse;
+mod sockets;
 mod store;
 mod upload;
