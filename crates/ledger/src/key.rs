@@ -26,6 +26,25 @@ pub(crate) const RECEIPT: &str = "r/";
 /// Past runs.
 pub(crate) const RUN: &str = "w/";
 
+/// What each letter stands for, for people.
+const KINDS: [(&str, &str); 10] = [
+    (ABOUT, "about"),
+    (INDICATOR, "indicator"),
+    (EVIDENCE, "evidence"),
+    (SAMPLE, "sample"),
+    (SUBMISSION, "submission"),
+    (OPEN, "open_sample"),
+    (OUTBOX, "outbox"),
+    (QUARANTINE, "quarantine"),
+    (RECEIPT, "receipt"),
+    (RUN, "run"),
+];
+
+/// Returns the kind of a key for people, and what follows it.
+pub(crate) fn kind_of(key: &str) -> Option<(&'static str, &str)> {
+    KINDS.iter().find_map(|(prefix, kind)| Some((*kind, key.strip_prefix(prefix)?)))
+}
+
 pub(crate) fn of_number(prefix: &str, number: u64) -> String {
     format!("{prefix}{number:020}")
 }

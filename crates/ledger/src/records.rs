@@ -9,8 +9,8 @@ use slatedb::{Db, DbIterator, DbReader, IterationOrder};
 
 use crate::record::decode;
 use crate::{
-    Binding, Cursor, Error, IndicatorRecord, OpenSample, OutboxRecord, QuarantineRecord, ReceiptRecord, RunRecord,
-    SampleRecord, SubmissionRecord, key,
+    Binding, Cursor, Error, Export, IndicatorRecord, OpenSample, OutboxRecord, QuarantineRecord, ReceiptRecord,
+    RunRecord, SampleRecord, SubmissionRecord, key,
 };
 
 /// The records of one route.
@@ -89,6 +89,12 @@ impl Records {
             found.push(String::from_utf8_lossy(name).into_owned());
         }
         Ok(found)
+    }
+
+    /// Returns every record, whatever its kind.
+    pub async fn export(&self) -> Result<Export, Error> {
+        // No key begins with a byte that is not ASCII.
+        Ok(Export::new(self.iterate(Vec::new(), vec![0x80], IterationOrder::Ascending).await?))
     }
 
     /// Returns which server and workspace the records belong to.

@@ -65,6 +65,9 @@ pub(crate) enum Command {
     Quarantine(Quarantine),
     /// What the feed has done and what is open
     Status,
+    /// Take the state along, or look at all of it
+    #[command(subcommand)]
+    State(State),
     /// Check settings, keys, roles and state, and say how to mend what is wrong
     Doctor,
     /// Stand-ins for VMRay, Entra and Sentinel on this machine
@@ -160,6 +163,13 @@ pub(crate) struct Selection {
     pub(crate) all: bool,
 }
 
+/// The state.
+#[derive(Debug, Subcommand)]
+pub(crate) enum State {
+    /// Print every record as a line of JSON; may run beside a feed
+    Export,
+}
+
 /// Stand-ins.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
@@ -172,6 +182,10 @@ pub(crate) struct Simulate {
     /// Samples in the generated world
     #[arg(long, default_value_t = 200)]
     pub(crate) samples: u32,
+    /// When the last submission of the generated world finishes, instead of now: the same seed, samples and time are
+    /// the same world
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    pub(crate) ends: Option<Timestamp>,
     /// Serve recorded reports instead: summary_v2.json files and /iocs replies in this folder
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub(crate) reports: Option<PathBuf>,

@@ -48,7 +48,7 @@ pub(crate) async fn run(app: &App, args: &Demo) -> Result<Exit, Failure> {
     // Taken first: a port in use is better known before the work than after it.
     let server = if args.once { None } else { Some(listen(args.listen).await?) };
     let options = StackOptions { seed: args.seed, ..StackOptions::default() };
-    let stack = Stack::new(world(args.seed, args.samples, app.clock.as_ref()), options, app.clock.clone());
+    let stack = Stack::new(world(args.seed, args.samples, app.clock.now()), options, app.clock.clone());
     let stand_ins = Served::start(&stack, SocketAddr::from(([127, 0, 0, 1], 0))).await?;
 
     let config = FeedConfig::load(&settings(app, &stand_ins))?;

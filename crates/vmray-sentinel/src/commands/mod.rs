@@ -9,6 +9,7 @@ mod feed;
 mod quarantine;
 mod serve;
 mod simulate;
+mod state;
 mod status;
 
 use crate::app::{App, Quiet};
@@ -53,6 +54,7 @@ async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Convert(args) => convert::run(app, &args),
         Command::Simulate(args) => simulate::run(app, &args).await,
         Command::Quarantine(which) => quarantine::run(app, &which).await,
+        Command::State(which) => state::run(app, &which).await,
         Command::Status => status::run(app).await,
         Command::Doctor => doctor::run(app).await,
         Command::Feed(args) => feed::run(app, &args).await,

@@ -15,6 +15,7 @@ use crate::binary::Setup;
 #[case::convert(&["convert"])]
 #[case::quarantine(&["quarantine"])]
 #[case::simulate(&["simulate"])]
+#[case::state(&["state"])]
 #[case::config(&["config"])]
 fn help_is_as_the_book_describes(#[case] command: &[&str]) {
     let done = Setup::new().run(&[command, &["--help"]].concat()).code(0);

@@ -34,6 +34,23 @@ fn a_run_fills_the_workspace_and_a_second_one_adds_nothing() {
 }
 
 #[test]
+fn the_whole_state_can_be_exported() {
+    let simulator = Simulator::start(&["--samples", "10"]);
+    let setup = simulator.setup();
+    assert_eq!(setup.run(&["state", "export"]).code(0).stdout, "");
+    setup.run(&["feed", "--once"]);
+    let lines = setup.run(&["state", "export"]).code(0).stdout;
+    let records: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of_kind = |kind: &str| records.iter().filter(|record| record["kind"] == kind).count();
+    let status = setup.run(&["status", "--json"]).code(0).json();
+    assert_eq!(Some(of_kind("indicator") as u64), status["state"]["indicators"].as_u64());
+    assert!(of_kind("evidence") >= of_kind("indicator"));
+    assert_eq!((of_kind("run"), of_kind("outbox"), of_kind("other")), (1, 0, 0));
+    let cursor = records.iter().find(|record| record["key"] == "cursor").unwrap();
+    assert_eq!(cursor["record"]["until"], status["state"]["read_until"]);
+}
+
+#[test]
 fn a_dry_run_sends_nothing_and_stores_nothing() {
     let simulator = Simulator::start(&["--samples", "10"]);
     let setup = simulator.setup();

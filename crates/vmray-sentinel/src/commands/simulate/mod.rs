@@ -9,8 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use jiff::SignedDuration;
-use outbound::Clock;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, json};
 use simulators::{Listening, ReportWorld, Stack, StackOptions, World, WorldOptions, listen};
 
@@ -36,7 +35,7 @@ pub(crate) async fn run(app: &App, args: &Simulate) -> Result<Exit, Failure> {
     let faults = args.faults.as_deref().map(fault_file::read).transpose().map_err(Failure::usage)?.unwrap_or_default();
     let world = match &args.reports {
         Some(folder) => reports(app, folder)?,
-        None => world(args.seed, args.samples, app.clock.as_ref()),
+        None => world(args.seed, args.samples, args.ends.unwrap_or_else(|| app.clock.now())),
     };
     let stack =
         Stack::new(world, StackOptions { seed: args.seed, faults, ..StackOptions::default() }, app.clock.clone());
@@ -69,9 +68,8 @@ fn reports(app: &App, folder: &Path) -> Result<World, Failure> {
     Ok(read.world)
 }
 
-/// A generated world whose last submission has just finished.
-pub(crate) fn world(seed: u64, samples: u32, clock: &dyn Clock) -> World {
-    let end = clock.now();
+/// A generated world whose last submission finishes at `end`.
+pub(crate) fn world(seed: u64, samples: u32, end: Timestamp) -> World {
     let start = end.checked_sub(WORLD_COVERS).unwrap_or(end);
     World::generate(&WorldOptions {
         seed,
