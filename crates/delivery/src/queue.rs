@@ -102,3 +102,83 @@ impl Queue {
         !self.cut.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Push(u8),
+        PushKnown(u8),
+        Take(usize),
+        Land,
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            3 => (0..12_u8).prop_map(Step::Push),
+            1 => (0..12_u8).prop_map(Step::PushKnown),
+            2 => (1..8_usize).prop_map(Step::Take),
+            1 => Just(Step::Land),
+        ];
+        prop::collection::vec(step, 0..80)
+    }
+
+    fn version(id: &str, number: i64) -> Ready {
+        Ready { id: id.to_owned(), modified: Timestamp::constant(number, 0), object: Bytes::new() }
+    }
+
+    /// Takes a batch as an upload does, and checks it against what must be waiting.
+    fn take(queue: &mut Queue, waiting: &mut BTreeMap<String, Option<i64>>, flying: &mut Vec<Ready>, most: usize) {
+        let mut batch = Vec::new();
+        while batch.len() < most
+            && let Some((id, ready)) = queue.pop()
+        {
+            assert!(flying.iter().all(|other| other.id != id), "{id} overtakes itself");
+            let expected = waiting.remove(&id).expect("only what waits is taken");
+            assert_eq!(ready.as_ref().map(|ready| ready.modified.as_second()), expected, "{id}: not the newest");
+            batch.push(ready.unwrap_or_else(|| version(&id, 0)));
+        }
+        queue.take_off(&batch);
+        flying.extend(batch);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_in_between_the_newest_version_of_each_goes_once(steps in steps()) {
+            let mut queue = Queue::default();
+            let (mut waiting, mut flying, mut number) = (BTreeMap::new(), Vec::new(), 0);
+            for step in steps {
+                match step {
+                    Step::Push(id) => {
+                        number += 1;
+                        let id = format!("indicator--{id}");
+                        queue.push(version(&id, number));
+                        waiting.insert(id, Some(number));
+                    }
+                    Step::PushKnown(id) => {
+                        let id = format!("indicator--{id}");
+                        queue.push_known(id.clone());
+                        waiting.entry(id).or_insert(None);
+                    }
+                    Step::Take(most) => take(&mut queue, &mut waiting, &mut flying, most),
+                    Step::Land => {
+                        queue.land(&flying);
+                        flying.clear();
+                    }
+                }
+                prop_assert_eq!(queue.len(), waiting.len());
+                prop_assert_eq!(queue.held, waiting.values().flatten().count());
+            }
+            queue.land(&flying);
+            flying.clear();
+            take(&mut queue, &mut waiting, &mut flying, usize::MAX);
+            prop_assert!(waiting.is_empty(), "left behind: {:?}", waiting);
+        }
+    }
+}
