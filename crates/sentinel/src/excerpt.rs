@@ -50,9 +50,22 @@ pub(crate) fn bounded(text: &str) -> String {
 }
 
 /// Returns the body without a secret of ours that a server, or a proxy's error page, may have repeated in it.
+///
+/// Nothing else is touched: a body that was not readable does not become so.
 pub(crate) fn without(body: &Bytes, secret: &str) -> Bytes {
-    let found = !secret.is_empty() && body.windows(secret.len()).any(|window| window == secret.as_bytes());
-    if found { Bytes::from(String::from_utf8_lossy(body).replace(secret, "***")) } else { body.clone() }
+    let find = |rest: &[u8]| rest.windows(secret.len()).position(|window| window == secret.as_bytes());
+    if secret.is_empty() || find(body).is_none() {
+        return body.clone();
+    }
+    let mut shown = Vec::with_capacity(body.len());
+    let mut rest: &[u8] = body;
+    while let Some((before, behind)) = find(rest).and_then(|at| rest.split_at_checked(at)) {
+        shown.extend_from_slice(before);
+        shown.extend_from_slice(b"***");
+        rest = behind.get(secret.len()..).unwrap_or_default();
+    }
+    shown.extend_from_slice(rest);
+    shown.into()
 }
 
 fn title(html: &str) -> Option<String> {
@@ -90,5 +103,13 @@ mod tests {
     #[test]
     fn is_bounded_in_characters() {
         assert_eq!(bounded(&"ü".repeat(10_000)).chars().count(), MAX_CHARS + 1);
+    }
+
+    #[test]
+    fn hiding_a_secret_changes_nothing_else() {
+        let hidden = |body: &'static [u8]| without(&Bytes::from_static(body), "secret");
+        assert_eq!(hidden(b"a secret, \xFF\x91 secretsecret!"), b"a ***, \xFF\x91 ******!".as_slice());
+        assert_eq!(hidden(b"secre\xFF"), b"secre\xFF".as_slice());
+        assert_eq!(without(&Bytes::from_static(b"secret"), ""), b"secret".as_slice());
     }
 }
