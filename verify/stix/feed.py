@@ -1,6 +1,6 @@
 """Whole feeds over sockets: every object that the upload stand-in then holds must satisfy the OASIS tools.
 
-Three worlds: a generated one, the made-up reports of verify/data, and recorded reports of real VMRay servers. In each a
+Three worlds: a generated one that gives some thousand objects, hostile values among them, the made-up reports of verify/data, and recorded reports of real VMRay servers. In each a
 second run must add nothing; of reports the feed must send what `convert` makes of them.
 """
 
@@ -18,6 +18,18 @@ ALL = {
 }
 # 4: done, but quarantine holds open records, which a world with odd data may well leave behind.
 DONE = (0, 4)
+SAMPLES = 600
+# Fewer objects than this were no large run.
+MANY = 3000
+
+
+# What a value may hold that a careless program trips over, and how it is recognised in a pattern.
+HOSTILE = {
+    "an escaped quote": lambda pattern: "\\'" in pattern,
+    "an escaped backslash": lambda pattern: "\\\\" in pattern,
+    "a letter that is no ASCII": lambda pattern: not pattern.isascii(),
+    "an IPv6 address": lambda pattern: pattern.startswith("[ipv6-addr"),
+}
 
 
 def patterns(objects):
@@ -51,7 +63,13 @@ def feed_reports(name, folder, reports):
 
 
 def main():
-    _, problems = feed("generated world")
+    objects, problems = feed("generated world", "--samples", SAMPLES, "--seed", 11)
+    texts = [element["pattern"] for element in objects if element["type"] == "indicator"]
+    hostile = {what: sum(mark(text) for text in texts) for what, mark in HOSTILE.items()}
+    print(f"  hostile values: {', '.join(f'{number} {what}' for what, number in hostile.items())}")
+    problems += [f"the generated world has no value with {what}" for what, number in hostile.items() if not number]
+    if len(objects) < MANY:
+        problems.append(f"{len(objects)} objects are no large run")
     own = stand_in.ROOT / "verify" / "data"
     problems += feed_reports("made-up reports", own, sorted(own.glob("*.report.json")))
     recorded = stand_in.recorded_reports()
