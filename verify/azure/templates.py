@@ -1,0 +1,326 @@
+"""What the templates make, in every combination of plan, parts, network, existing resources, upload and cloud."""
+
+import copy
+import json
+import re
+
+import expansion
+import report
+from expansion import CLOUDS, CONTENT_KEY, FIXTURES, PLANS, SECRETS, compose, expand, scenarios, template
+
+#: Built-in roles by their ids, from Microsoft's list of built-in roles.
+ROLES = {
+    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": ("Storage Blob Data Owner", "Microsoft.Storage/storageAccounts"),
+    "4633458b-17de-408a-b874-0445c86b69e6": ("Key Vault Secrets User", "Microsoft.KeyVault/vaults"),
+    "ab8e14d6-4a74-4a29-9ba8-549422addade": ("Microsoft Sentinel Contributor", "Microsoft.OperationalInsights/workspaces"),
+    "3913510d-42f4-4e42-8a64-420c390055eb": ("Monitoring Metrics Publisher", "Microsoft.Insights/"),
+}
+
+ALL = [(plan, label, parameters, expand(template(plan), parameters, cloud), cloud)
+       for plan in PLANS for label, parameters, cloud in scenarios()]
+
+
+def composed_from_the_parts():
+    """azure/compose gives the templates that are checked in."""
+    for plan in PLANS:
+        for name, text in compose().composed(plan).items():
+            if (expansion.AZURE / plan / name).read_text() != text:
+                yield f"{plan}/{name}: run azure/compose"
+
+
+def no_tabs():
+    """No tabs, no carriage returns, and no byte that is not ASCII in any file of azure/."""
+    for path in sorted(expansion.AZURE.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            content = path.read_bytes()
+            if b"\t" in content or b"\r" in content or not content.isascii():
+                yield str(path)
+
+
+def everything_resolves():
+    """Every expression has a value, and every dependency is in its template."""
+    for plan, label, _, made, _ in ALL:
+        for finding in made.findings:
+            yield f"{plan}, {label}: {finding}"
+
+
+def schemas():
+    """What is made fits the ARM schemas."""
+    if not (FIXTURES / "schemas" / "arm").is_dir():
+        print("SKIPPED: ARM schemas: the recorded schemas are not beside this checkout (../shared/fixtures)")
+        return
+    import schema
+
+    validator = schema.Validator(FIXTURES / "schemas")
+    for plan, _, _, made, _ in ALL:
+        for resource in made.resources:
+            for problem in validator.problems(resource):
+                yield f"{plan}: {resource.type}: {problem}"
+    print(f"      {validator.summary()}")
+
+
+def parts_switch_functions():
+    """Each part runs its functions and no other."""
+    for plan, label, parameters, made, _ in ALL:
+        settings = made.settings()
+        if not settings:
+            continue
+        running = {name.split(".")[1] for name, value in settings.items() if name.startswith("AzureWebJobs.") and value == "false"}
+        every = {name.split(".")[1] for name in settings if name.startswith("AzureWebJobs.")}
+        wanted = {"Feed": {"VMRay"}, "Enrichment": every - {"VMRay"}, "Both": every}[parameters.get("Parts", "Feed")]
+        if running != wanted:
+            yield f"{plan}, {label}: runs {sorted(running)}"
+        if made.of_type("Microsoft.Web/sites")[0].body["properties"]["siteConfig"]["ipSecurityRestrictionsDefaultAction"] != (
+            "Deny" if parameters.get("Parts", "Feed") == "Feed" or parameters.get("ApiAllowedIpRanges") else "Allow"
+        ):
+            yield f"{plan}, {label}: who may call is not what the parts need"
+
+
+def roles_are_assigned():
+    """Every role is given at its scope, to a service principal, before the app is made; without AssignRoles they are commands."""
+    for plan, label, parameters, made, _ in ALL:
+        given = {}
+        for assignment in made.of_type("Microsoft.Authorization/roleAssignments"):
+            properties = assignment.body["properties"]
+            role_id = properties["roleDefinitionId"].rsplit("/", 1)[-1]
+            scope = assignment.body["scope"]
+            given[(role_id, scope)] = properties
+            name, kind = ROLES[role_id]
+            if kind.lower() not in scope.lower() or not properties["description"].startswith(name):
+                yield f"{plan}, {label}: {name} at {scope}"
+            if f"/subscriptions/{assignment.subscription_id}/resourceGroups/{assignment.resource_group}/" not in scope:
+                yield f"{plan}, {label}: {name} is assigned from another resource group than {scope}"
+            if (properties["principalType"], properties["principalId"]) != ("ServicePrincipal", expansion.PRINCIPAL_ID):
+                yield f"{plan}, {label}: {name} goes to {properties['principalType']} {properties['principalId']}"
+        feed = parameters.get("Parts", "Feed") != "Enrichment"
+        wanted = {"Storage Blob Data Owner", "Key Vault Secrets User", "Monitoring Metrics Publisher"}
+        if "AzureClientSecret" not in parameters:
+            wanted.add("Microsoft Sentinel Contributor")
+        logs = 1 if feed and parameters.get("HealthTables", True) else 0
+        commands = made.outputs["RoleCommands"]
+        if {ROLES[role][0] for role, _ in given} != (wanted if parameters.get("AssignRoles", True) else set()):
+            yield f"{plan}, {label}: gives {sorted(ROLES[role][0] for role, _ in given)}"
+        if len(commands) != len(wanted) + logs:
+            yield f"{plan}, {label}: prints {len(commands)} commands"
+        for role, scope in given:
+            if not any(f'"{ROLES[role][0]}"' in command and command.endswith(scope) for command in commands):
+                yield f"{plan}, {label}: no command for {ROLES[role][0]} at {scope}"
+
+
+def every_read_waits():
+    """The app waits for identity, roles, secrets, containers, network and tables; nothing sleeps and no script runs."""
+    for plan in PLANS:
+        content = template(plan)
+        app = next(item for item in content["resources"] if item["name"].startswith("[concat('app-'"))
+        waits = " ".join(app["dependsOn"])
+        for needed in ("roles", "zoneGroups", "userAssignedIdentities", "stateContainer", "packageContainer", "secrets-", "ruleName"):
+            if needed not in waits:
+                yield f"{plan}: the app does not wait for {needed}"
+        package = [item for item in app["properties"]["template"]["resources"] if item["type"].endswith("/extensions")]
+        if len(package) != 1 or "[variables('site')]" not in package[0]["dependsOn"]:
+            yield f"{plan}: the package does not wait for the site"
+        if "deploymentScripts" in json.dumps(content):
+            yield f"{plan}: a deployment script"
+
+
+def one_cloud_only():
+    """What is made in one cloud names no host of another, and AzureCloud says which it is."""
+    for plan, label, _, made, cloud in ALL:
+        text = json.dumps([resource.body for resource in made.resources]) + json.dumps(made.outputs)
+        for other, suffixes in CLOUDS.items():
+            if other != cloud:
+                for host in (suffixes["storage"], suffixes["vault"].lstrip("."), suffixes["login"]):
+                    if host in text:
+                        yield f"{plan}, {label}: {host}"
+        if made.settings() and made.settings()["AzureCloud"] != cloud:
+            yield f"{plan}, {label}: AzureCloud is {made.settings()['AzureCloud']}"
+
+
+def no_host_is_written():
+    """No template has a host name of a cloud in it."""
+    hosts = r"(windows\.net|azure\.(com|us|cn|net)|usgovcloudapi|chinacloudapi|microsoftonline|azurewebsites)"
+    for plan in PLANS:
+        content = template(plan)
+        clouds = content["variables"].pop("clouds")
+        for value in strings(content):
+            if re.search(hosts, value) and not value.startswith("https://schema.management.azure.com/schemas/"):
+                yield f"{plan}: {value}"
+        if set(clouds.values()) != set(CLOUDS):
+            yield f"{plan}: knows the clouds {sorted(clouds.values())}"
+
+
+def strings(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+
+
+def secrets_stay_secret():
+    """A secret is in a Key Vault secret and nowhere else: no app setting, no output, no tag."""
+    for plan, label, _, made, _ in ALL:
+        for resource in made.resources:
+            body = json.loads(json.dumps(resource.body))
+            if resource.type == "Microsoft.KeyVault/vaults/secrets":
+                body["properties"].pop("value")
+            text = json.dumps(body)
+            for secret in (*SECRETS.values(), CONTENT_KEY):
+                if secret in text:
+                    yield f"{plan}, {label}: a secret is in {resource.type} {resource.name}"
+        for secret in (*SECRETS.values(), CONTENT_KEY):
+            if secret in json.dumps(made.outputs):
+                yield f"{plan}, {label}: a secret is in the outputs"
+
+
+def hardened():
+    """https only, TLS 1.2 at least, no FTP, no basic publishing, no shared key but the content share's, no public blobs."""
+    for plan, label, parameters, made, _ in ALL:
+        private = parameters.get("Network", "Public") != "Public"
+        for account in made.of_type("Microsoft.Storage/storageAccounts"):
+            properties = account.body["properties"]
+            content_share = account.name.startswith("vmrayc")
+            wanted = {
+                "allowSharedKeyAccess": content_share, "allowBlobPublicAccess": False, "minimumTlsVersion": "TLS1_2",
+                "supportsHttpsTrafficOnly": True, "publicNetworkAccess": "Disabled" if private else "Enabled",
+            }
+            for key, value in wanted.items():
+                if properties[key] != value:
+                    yield f"{plan}, {label}: storage {account.name} has {key} {properties[key]}"
+            if content_share and plan != "premium":
+                yield f"{plan}: a content share"
+        for vault in made.of_type("Microsoft.KeyVault/vaults"):
+            for key in ("enableRbacAuthorization", "enableSoftDelete", "enablePurgeProtection"):
+                if vault.body["properties"][key] is not True:
+                    yield f"{plan}, {label}: the vault lacks {key}"
+        for component in made.of_type("Microsoft.Insights/components"):
+            if component.body["properties"]["DisableLocalAuth"] is not True:
+                yield f"{plan}, {label}: Application Insights takes telemetry without Entra"
+        for site in made.of_type("Microsoft.Web/sites"):
+            properties, config = site.body["properties"], site.body["properties"]["siteConfig"]
+            if properties["httpsOnly"] is not True or config["ftpsState"] != "Disabled" or config["minTlsVersion"] < "1.2":
+                yield f"{plan}, {label}: the site is open"
+            if list(site.body["identity"]["userAssignedIdentities"]) != [properties["keyVaultReferenceIdentity"]]:
+                yield f"{plan}, {label}: Key Vault is read with another identity"
+            if bool(properties["virtualNetworkSubnetId"]) != private:
+                yield f"{plan}, {label}: virtual network integration"
+        allowed = [item.body["properties"]["allow"] for item in made.of_type("Microsoft.Web/sites/basicPublishingCredentialsPolicies")]
+        if any(allowed) or (made.of_type("Microsoft.Web/sites") and len(allowed) != 2):
+            yield f"{plan}, {label}: basic publishing is on"
+
+
+def private_means_private():
+    """With a virtual network every new store has its private endpoint, in a zone of its cloud when zones are made."""
+    for plan, label, parameters, made, cloud in ALL:
+        private = parameters.get("Network", "Public") != "Public"
+        targets = {item.body["properties"]["privateLinkServiceConnections"][0]["properties"]["privateLinkServiceId"].lower()
+                   for item in made.of_type("Microsoft.Network/privateEndpoints")}
+        stores = {item.id.lower() for kind in ("Microsoft.Storage/storageAccounts", "Microsoft.KeyVault/vaults") for item in made.of_type(kind)}
+        if targets != (stores if private else set()):
+            yield f"{plan}, {label}: endpoints for {sorted(targets)}"
+        zones = [zone.name for zone in made.of_type("Microsoft.Network/privateDnsZones")]
+        if private and parameters.get("CreateDnsZones", True) and len(zones) != len(targets):
+            yield f"{plan}, {label}: zones {zones}"
+        for zone in zones:
+            if not zone.endswith((CLOUDS[cloud]["storage"], CLOUDS[cloud]["vault"].replace(".vault.", ".vaultcore.").lstrip("."))):
+                yield f"{plan}, {label}: zone {zone}"
+
+
+def names_fit():
+    """Names are within Azure's limits, carry all 13 characters of uniqueString, and differ between the parts of one group."""
+    limits = {
+        "Microsoft.Storage/storageAccounts": r"[a-z0-9]{3,24}",
+        "Microsoft.KeyVault/vaults": r"[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]",
+        "Microsoft.Web/sites": r"[a-z0-9][a-z0-9-]{1,58}[a-z0-9]",
+        "Microsoft.Web/serverfarms": r"[A-Za-z0-9-]{1,60}",
+        "Microsoft.Insights/dataCollectionRules": r"[A-Za-z0-9-]{3,64}",
+        "Microsoft.ManagedIdentity/userAssignedIdentities": r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}",
+    }
+    for plan, label, _, made, _ in ALL:
+        for kind, limit in limits.items():
+            for resource in made.of_type(kind):
+                if not re.fullmatch(limit, resource.name) or not re.search(r"[a-z2-7]{13}$", resource.name):
+                    yield f"{plan}, {label}: {kind} {resource.name}"
+
+
+def package_is_named_by_content():
+    """The package's address holds version and SHA-256, and the outputs repeat it."""
+    for plan, label, parameters, made, _ in ALL:
+        if made.outputs["PackageSha256"] != parameters["PackageSha256"]:
+            yield f"{plan}, {label}: output {made.outputs['PackageSha256']}"
+        default = "PackageUri" not in parameters
+        if default and not made.outputs["PackageUri"].endswith(
+            f"/v{compose().version()}/vmray-sentinel-{compose().version()}-functions-{parameters['PackageSha256']}.zip"
+        ):
+            yield f"{plan}, {label}: {made.outputs['PackageUri']}"
+        for package in made.of_type("Microsoft.Web/sites/extensions"):
+            if package.body["properties"]["packageUri"] != made.outputs["PackageUri"]:
+                yield f"{plan}, {label}: installs {package.body['properties']['packageUri']}"
+
+
+def tags_everywhere():
+    """Tags are on every resource that can have them."""
+    without = re.compile(r"/(config|extensions|basicPublishingCredentialsPolicies|blobServices|fileServices|secrets|tables|alertRules"
+                         r"|roleAssignments|diagnosticSettings|privateDnsZoneGroups)(/|$)")
+    for plan, label, parameters, made, _ in ALL:
+        for resource in made.resources:
+            if not without.search(resource.type) and resource.body.get("tags") != parameters.get("Tags", {}):
+                yield f"{plan}, {label}: {resource.type} has tags {resource.body.get('tags')}"
+
+
+def original_names_are_kept():
+    """Every parameter of the original templates still exists, without regard to case."""
+    original = {
+        "flex": "FunctionName VmrayBaseURL VmrayAPIKey VmraySampleVerdict VmrayInitialFetchDate IndicatorExpirationInDays TimeInterval "
+                "AzureClientID AzureTenantID AzureWorkspaceID AzureClientSecret AppInsightsWorkspaceResourceID "
+                "vmrayBaseURL vmrayAPIKey Resubmit FunctionAppName",
+    }
+    original["premium"] = original["flex"] + " functionAppName storageAccountType functionAppPlanSku"
+    for plan in PLANS:
+        known = {name.lower(): body for name, body in template(plan)["parameters"].items()}
+        for name in original[plan].split():
+            if name.lower() not in known:
+                yield f"{plan}: {name}"
+        intervals = ["Every 5 min", "Every 10 min", "Every 60 min", "Every 6 hours", "Every 12 hours", "Every 24 hours"]
+        if known["timeinterval"]["allowedValues"] != intervals or known["vmraybaseurl"].get("defaultValue") is not None:
+            yield f"{plan}: intervals, or a default region"
+
+
+def a_broken_template_is_noticed():
+    """Seven broken templates are each found out: the checks above can fail."""
+    def broken(change, parameters=None):
+        content = copy.deepcopy(template("flex"))
+        change(content)
+        return expand(content, {**expansion.NEEDED, **(parameters or {})})
+
+    def resource(content, ending):
+        return next(item for item in content["resources"] if item["type"].endswith(ending))
+
+    sound = broken(lambda content: None)
+    if sound.findings:
+        yield "the sound template is not sound"
+    mutants = {
+        "a variable that is not there": lambda content: content["variables"].pop("planName"),
+        "a parameter that is not there": lambda content: content["parameters"].pop("Location"),
+        "a misspelled function": lambda content: content["variables"].update(planName="[conkat('a', 'b')]"),
+        "a bracket too few": lambda content: content["variables"].update(planName="[concat('a'"[:-1] + "]"),
+        "a dependency on nothing": lambda content: resource(content, "/vaults").update(dependsOn=["nothing"]),
+        "a property that Azure does not give": lambda content: content["outputs"].update(
+            X={"type": "string", "value": "[reference(variables('identityId'), '2024-11-30').cliendId]"}),
+        "an app setting without value": lambda content: content["resources"][-1]["properties"]["parameters"]["settings"]["value"].update(
+            Polling="[variables('interval').kron]"),
+    }
+    for name, change in mutants.items():
+        if not broken(change).findings:
+            yield f"nobody noticed {name}"
+
+
+report.run([
+    composed_from_the_parts, no_tabs, everything_resolves, a_broken_template_is_noticed, schemas, parts_switch_functions, roles_are_assigned,
+    every_read_waits, one_cloud_only, no_host_is_written, secrets_stay_secret, hardened, private_means_private, names_fit,
+    package_is_named_by_content, tags_everywhere, original_names_are_kept,
+])
