@@ -85,10 +85,23 @@ def runtime_value(resource_id):
     }.get(kind)
 
 
+def flattened(content):
+    """Moves child resources beside their parents, which the engine does not look into."""
+    resources = []
+    for raw in content["resources"]:
+        children = raw.get("resources", [])
+        resources.append({key: value for key, value in raw.items() if key != "resources"})
+        for child in children:
+            name = f"[concat({raw['name'][1:-1]}, '/{child['name']}')]"
+            resources.append({**child, "type": f"{raw['type']}/{child['type']}", "name": name})
+    return {**content, "resources": resources}
+
+
 class Scope(engine.TemplateScope):
     """The engine's scope, with values that Azure sets, keys that are expressions, and a look at dependencies."""
 
     def __init__(self, *args, **kwargs):
+        kwargs["template"] = flattened(kwargs["template"])
         super().__init__(*args, **kwargs)
         self.engine.scopes.append(self)
 
@@ -205,13 +218,15 @@ CHOICES = {
             "SentinelWorkspaceResourceID": FAR + "Microsoft.OperationalInsights/workspaces/sentinel",
         },
     ],
-    "Upload": [{}, {"AzureClientID": CLIENT_ID, "AzureTenantID": CLIENT_ID, "AzureClientSecret": SECRETS["AzureClientSecret"]}],
+    "Upload": [{}, {"AzureClientID": CLIENT_ID, "AzureTenantID": CLIENT_ID, "AzureClientSecret": SECRETS["AzureClientSecret"],
+                    "AzureClientSecretExpires": "2027-06-30"}],
     "Cloud": [{"cloud": cloud} for cloud in CLOUDS],
 }
 ALONE = [
     {"AssignRoles": False, "DeployApp": False},
     {"AssignRoles": False},
     {"Parts": "Both", "ApiClientID": CLIENT_ID, "ApiAllowedClientIDs": [PRINCIPAL_ID], "ApiAllowedIpRanges": ["203.0.113.0/24"]},
+    {"AzureClientID": CLIENT_ID, "AzureClientSecret": SECRETS["AzureClientSecret"]},
     {"Parts": "Enrichment", "ApiClientID": CLIENT_ID},
     {"AlertEmail": "soc@example.com"},
     {"AlertActionGroupID": FAR + "Microsoft.Insights/actionGroups/soc", "Parts": "Both"},

@@ -1,0 +1,98 @@
+"""The form that the portal shows (createUiDefinition.json), by the rules of the test kit for it and by its schema."""
+
+import json
+import re
+
+import jsonschema
+from referencing import Registry
+from referencing.jsonschema import DRAFT4
+
+from expansion import AZURE, FIXTURES, PLANS, template
+
+HOST = "https://schema.management.azure.com/schemas/"
+
+
+def elements(form):
+    for element in form["parameters"]["basics"]:
+        yield f"basics('{element['name']}')", element
+    for step in form["parameters"]["steps"]:
+        for element in step["elements"]:
+            yield f"steps('{step['name']}').{element['name']}", element
+
+
+def findings():
+    for plan in PLANS:
+        form = json.loads((AZURE / plan / "createUiDefinition.json").read_text())
+        parameters, outputs = template(plan)["parameters"], form["parameters"]["outputs"]
+        known = dict(elements(form))
+        for problem in (*of_outputs(parameters, outputs, known), *of_elements(known), *of_schema(form)):
+            yield f"{plan}: {problem}"
+
+
+def of_outputs(parameters, outputs, known):
+    """Controls-In-Outputs-Must-Exist, Outputs-Must-Be-Present-In-Template-Parameters, Parameters-Without-Default-Must-Exist, Allowed-Values"""
+    if "Location" not in outputs:
+        yield "the location is not handed over"
+    for name, value in outputs.items():
+        if name not in parameters:
+            yield f"output {name} is no parameter"
+            continue
+        read = re.findall(r"(?:basics\('\w+'\)|steps\('\w+'\)\.\w+)", value)
+        for control in read:
+            if control not in known:
+                yield f"output {name} reads {control}, which is not there"
+                continue
+            if name == "DeployApp":
+                continue
+            element, parameter = known[control], parameters[name]
+            offered = {choice["value"] for choice in element.get("constraints", {}).get("allowedValues", [])}
+            if not offered <= set(parameter.get("allowedValues", offered)):
+                yield f"{control} offers {sorted(map(str, offered))}, which {name} does not allow"
+            if (element["type"] == "Microsoft.Common.PasswordBox") != (parameter["type"] == "securestring"):
+                yield f"{control} is no password box, or {name} is not secure"
+            if element["type"] == "Microsoft.Common.CheckBox" and parameter["type"] != "bool":
+                yield f"{control} is a check box, {name} is {parameter['type']}"
+            if "visible" in element and "coalesce(" not in value:
+                yield f"{control} may be hidden, and {name} then has no value"
+            fallback = re.search(r", '?([^']*?)'?\)\]$", value)
+            default = parameter.get("defaultValue")
+            if fallback and fallback.group(1) != (str(default).lower() if isinstance(default, bool) else str(default)):
+                yield f"{name} falls back to {fallback.group(1)}, the template to {default}"
+    for name, body in parameters.items():
+        if "defaultValue" not in body and name not in outputs:
+            yield f"the form does not ask for {name}"
+    for control in known:
+        if not any(control in value for value in outputs.values()):
+            yield f"{control} is asked for and not used"
+
+
+def of_elements(known):
+    """Tooltips-Should-Be-Present, Textboxes-Are-Well-Formed, Validations-Must-Have-Message, PasswordBoxes-Must-Have-Min-Length"""
+    for control, element in known.items():
+        constraints = element.get("constraints", {})
+        if not element.get("toolTip") or not element.get("label"):
+            yield f"{control} has no tool tip or no label"
+        if element["type"].endswith(("TextBox", "PasswordBox")):
+            if "regex" not in constraints or not constraints.get("validationMessage"):
+                yield f"{control} is not checked, or does not say how"
+            default = element.get("defaultValue")
+            if default is not None and not re.fullmatch(constraints["regex"], default):
+                yield f"{control} does not take its own default {default}"
+        if element["type"].endswith("PasswordBox") and (element.get("defaultValue") or "{16," not in constraints["regex"]):
+            yield f"{control} has a default or no least length"
+        if constraints.get("allowedValues") and element.get("defaultValue") not in [choice["label"] for choice in constraints["allowedValues"]]:
+            yield f"{control} has a default that is not offered"
+
+
+def of_schema(form):
+    """CreateUIDefinition-Should-Have-Schema, by the recorded schema where it is there; the schema is older than some elements."""
+    folder = FIXTURES / "schemas" / "arm" / "0.1.2-preview"
+    if not folder.is_dir():
+        print("SKIPPED: schema of createUiDefinition: ../shared/fixtures is not beside this checkout")
+        return
+    files = [(f"{HOST}0.1.2-preview/{path.name}", DRAFT4.create_resource(json.loads(path.read_text()))) for path in folder.glob("*.json")]
+    validator = jsonschema.Draft4Validator(
+        json.loads((folder / "CreateUIDefinition.MultiVm.json").read_text()), registry=Registry().with_resources(files).crawl())
+    for error in validator.iter_errors(form):
+        if list(error.absolute_path)[:2] not in (["parameters", "basics"], ["parameters", "steps"]):
+            yield f"{'/'.join(map(str, error.absolute_path))}: {error.message[:150]}"

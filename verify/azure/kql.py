@@ -1,0 +1,131 @@
+"""The queries of the templates: checked by the parser of Azure, and executed on rows.
+
+They are executed by duckdb-kql on the tables that the template makes, with the times of the rows around now.
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import duckdb_kql
+
+from expansion import AZURE, FIXTURES, NEEDED, PLANS, expand, template
+
+PARSER = "@kusto/language-service-next@12.4.1"
+DUCK = {"datetime": "timestamp", "string": "varchar", "boolean": "boolean", "long": "bigint"}
+NOW = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+
+
+def rule(plan, interval="Every 10 min"):
+    made = expand(template(plan), {**NEEDED, "TimeInterval": interval, "AlertEmail": "soc@example.com"})
+    query = made.of_type("Microsoft.OperationalInsights/workspaces/providers/alertRules")[0].body["properties"]["query"]
+    alert = made.of_type("Microsoft.Insights/scheduledQueryRules")[0].body["properties"]["criteria"]["allOf"][0]["query"]
+    tables = {item.name.split("/")[-1]: item.body["properties"]["schema"]["columns"]
+              for item in made.of_type("Microsoft.OperationalInsights/workspaces/tables")}
+    return query, alert, tables
+
+
+def parsed():
+    """Says what the parser finds in the queries as they are deployed, and in one that is wrong on purpose."""
+    if shutil.which("npm") is None:
+        print("SKIPPED: KQL against the parser of Azure: npm is not installed")
+        return []
+    modules = pathlib.Path(os.environ["VERIFY_CACHE"]) / "kusto-12.4.1"
+    if not (modules / "node_modules").is_dir():
+        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", modules, PARSER], check=True)
+    query, alert, tables = rule("flex")
+    known = [{"Name": name, "Properties": [{"Name": column["name"], "Type": column["type"]} for column in columns]}
+             for name, columns in tables.items()]
+    requests = FIXTURES / "schemas" / "kql" / "tables" / "AppRequests.json"
+    queries = {"analytics rule": query}
+    if requests.exists():
+        known.append(json.loads(requests.read_text()))
+        queries["alert"] = alert
+    else:
+        print("SKIPPED: the alert's query against the columns of AppRequests: ../shared/fixtures is not beside this checkout")
+    with tempfile.TemporaryDirectory() as folder:
+        def said(queries):
+            files = [pathlib.Path(folder) / "tables.json", pathlib.Path(folder) / "queries.json"]
+            files[0].write_text(json.dumps(known))
+            files[1].write_text(json.dumps(queries))
+            script = pathlib.Path(__file__).parent / "kql.js"
+            run = subprocess.run(["node", script, modules / "node_modules", *files], capture_output=True, text=True, check=True)
+            return [line for line in run.stdout.splitlines() if line]
+
+        wrong = said(queries)
+        if not said({"broken": query.replace("QuarantineOpen", "QuarantaineOpen")}):
+            wrong.append("the parser does not notice a column that is not there")
+    print(f"   {len(queries)} queries parsed against {len(known)} tables")
+    return wrong
+
+
+def ago(**span):
+    return NOW - datetime.timedelta(**span)
+
+
+def executed():
+    """Runs the analytics rule on rows of each situation and compares what it tells."""
+    good = {"Good": True, "QuarantineOpen": 0, "RetractionsHeld": 0}
+    cases = {
+        "nothing reported, freshly deployed": ("Every 10 min", NOW, [], set()),
+        "nothing reported, deployed yesterday": ("Every 10 min", ago(days=1), [], {("stalled", "all")}),
+        "fine": ("Every 10 min", ago(days=9), [{**good, "at": ago(minutes=9)}], set()),
+        "late, but not twice the interval": ("Every 10 min", ago(days=9), [{**good, "at": ago(minutes=19)}], set()),
+        "stalled": ("Every 10 min", ago(days=9), [{**good, "at": ago(minutes=21)}], {("stalled", "default")}),
+        "runs, but none is good": ("Every 10 min", ago(days=9), [
+            {**good, "at": ago(minutes=40)}, {**good, "Good": False, "at": ago(minutes=1)}], {("stalled", "default")}),
+        "never a good one": ("Every 10 min", ago(days=9), [{**good, "Good": False, "at": ago(minutes=1)}], {("stalled", "default")}),
+        "a day's interval, a day late": ("Every 24 hours", ago(days=9), [{**good, "at": ago(hours=47)}], set()),
+        "a day's interval, stalled": ("Every 24 hours", ago(days=9), [{**good, "at": ago(hours=49)}], {("stalled", "default")}),
+        "quarantine": ("Every 10 min", ago(days=9), [{**good, "QuarantineOpen": 3, "at": ago(minutes=1)}], {("quarantine", "default")}),
+        "quarantine that was mended": ("Every 10 min", ago(days=9), [
+            {**good, "QuarantineOpen": 3, "at": ago(minutes=11)}, {**good, "at": ago(minutes=1)}], set()),
+        "a brake": ("Every 10 min", ago(days=9), [{**good, "RetractionsHeld": 120, "at": ago(minutes=1)}], {("brake", "default")}),
+        "a secret that ends soon": ("Every 10 min", ago(days=9), [
+            {**good, "SecretExpiresAt": NOW + datetime.timedelta(days=13), "at": ago(minutes=1)}], {("secret", "default")}),
+        "a secret that ends later": ("Every 10 min", ago(days=9), [
+            {**good, "SecretExpiresAt": NOW + datetime.timedelta(days=15), "at": ago(minutes=1)}], set()),
+        "two routes, one stalled": ("Every 10 min", ago(days=9), [
+            {**good, "at": ago(minutes=1)}, {**good, "Route": "other", "at": ago(hours=3)}], {("stalled", "other")}),
+    }
+    for name, (interval, deployed, rows, wanted) in cases.items():
+        query, _, tables = rule("flex", interval)
+        query = query.replace("2026-11-24T09:00:00Z", deployed.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        connection = duckdb_kql.connect()
+        columns = {column["name"]: DUCK[column["type"]] for column in tables["VMRayFeedRuns_CL"]}
+        connection.execute(f"create table VMRayFeedRuns_CL ({', '.join(f'{column} {kind}' for column, kind in columns.items())})")
+        for row in rows:
+            row = {"Route": "default", **row}
+            row["TimeGenerated"] = row.pop("at")
+            connection.execute(
+                f"insert into VMRayFeedRuns_CL ({', '.join(row)}) values ({', '.join('?' * len(row))})", list(row.values()))
+        told = {row[:2] for row in duckdb_kql.kql(connection, query).fetchall()}
+        if told != wanted:
+            yield f"{name}: tells {sorted(told)}, should tell {sorted(wanted)}"
+    print(f"   the analytics rule executed on {len(cases)} situations")
+
+
+def alike():
+    """The plans have the same queries, and the window of the alert covers twice the interval."""
+    minutes = {"PT30M": 30, "PT2H": 120, "P1D": 1440, "P2D": 2880}
+    spans = {"5 min": 5, "10 min": 10, "60 min": 60, "6 hours": 360, "12 hours": 720, "24 hours": 1440}
+    for interval, span in spans.items():
+        made = [expand(template(plan), {**NEEDED, "TimeInterval": f"Every {interval}", "AlertEmail": "a@example.com"}) for plan in PLANS]
+        rules = [item.of_type("Microsoft.OperationalInsights/workspaces/providers/alertRules")[0].body["properties"] for item in made]
+        if rules[0] != rules[1]:
+            yield f"{interval}: the plans have different rules"
+        window = made[0].of_type("Microsoft.Insights/scheduledQueryRules")[0].body["properties"]["windowSize"]
+        if minutes[window] < 2 * span:
+            yield f"{interval}: the alert looks at {window}"
+        twice = rules[0]["query"].split("LastGood < ago(")[1].split(")")[0]
+        if int(twice[:-1]) * {"m": 1, "h": 60, "d": 1440}[twice[-1]] != 2 * span:
+            yield f"{interval}: the rule calls {twice} stalled"
+
+
+wrong = [*parsed(), *executed(), *alike()]
+sys.exit("\n".join(wrong) or 0)
