@@ -1,0 +1,81 @@
+"""The app settings that the templates write against those that the program knows, and the other way round."""
+
+import json
+import os
+import re
+import subprocess
+
+import report
+from expansion import AZURE, PLANS, expand, scenarios, template
+
+PROGRAM = os.environ["VMRAY_SENTINEL_BIN"]
+KNOWN = set(json.loads(subprocess.run([PROGRAM, "config", "schema"], capture_output=True, text=True, check=True).stdout)["properties"])
+#: Settings of the Functions host and of App Service.
+HOST = re.compile(r"AzureWebJobsStorage__(blobServiceUri|queueServiceUri|tableServiceUri|credential|clientId)|AzureWebJobs\.\w+\.Disabled"
+                  r"|APPLICATIONINSIGHTS_(CONNECTION|AUTHENTICATION)_STRING|FUNCTIONS_(EXTENSION_VERSION|WORKER_RUNTIME)"
+                  r"|WEBSITE_(RUN_FROM_PACKAGE|CONTENTAZUREFILECONNECTIONSTRING|CONTENTSHARE|SKIP_CONTENTSHARE_VALIDATION)")
+#: Written already for the program's next step, and named here until it reads them.
+AHEAD = {"Resubmit", "LogsIngestionEndpoint", "LogsIngestionRule", "AzureClientSecretExpires"}
+#: Settings that no parameter is for. All of them can be given with MoreSettings.
+LEFT_TO_MORE_SETTINGS = re.compile(
+    r"VmrayConcurrency|UploadsPerMinute|UploadsInFlight|IocTypes|Tlp|AllowList|Retract\w+|RecheckDays|AttackObjects"
+    r"|ReuseHours|QuotaReserve|MaxSubmissionsPerIncident|PrivacyGates|InternalHosts|EnrichDeadline"
+    r"|HttpsProxy|NoProxy|CaFile|CaPem|LogFilter|LogFormat|Api[A-Z]\w+|PublicUrl"
+    r"|AZURE_AUTHORITY_HOST|SentinelTiEndpoint|AzureResourceManagerEndpoint|GraphEndpoint|AZURE_FEDERATED_TOKEN_FILE|account|route|incidents|mail|AzureWebJobsStorage\w*"
+)
+WRITTEN = {name for plan in PLANS for _, parameters, cloud in scenarios()
+           for name in expand(template(plan), {**parameters, "MoreSettings": {}}, cloud).settings()}
+
+
+def every_setting_written_is_known():
+    """Every app setting that the templates write is one of the program's or of the host's"""
+    for name in sorted(WRITTEN - KNOWN):
+        if not HOST.fullmatch(name) and name not in AHEAD:
+            yield name
+    early = sorted(AHEAD & WRITTEN - KNOWN)
+    if early:
+        print(f"      written ahead of the program: {', '.join(early)}")
+
+
+def every_setting_known_is_written_or_left():
+    """Every setting of the program is written by the templates, or left to MoreSettings on purpose"""
+    for name in sorted(KNOWN - WRITTEN):
+        if not LEFT_TO_MORE_SETTINGS.fullmatch(name):
+            yield name
+
+
+def health_rows_need_a_program_that_writes_them():
+    """The tables for health are made by default only when the program fills them"""
+    for plan in PLANS:
+        default = template(plan)["parameters"]["HealthTables"]["defaultValue"]
+        if default and "LogsIngestionRule" not in KNOWN:
+            yield f"{plan}: the rule would tell of a stalled feed for ever"
+
+
+def values_are_taken():
+    """The program takes the values that the templates write"""
+    for plan in PLANS:
+        for label, parameters, cloud in list(scenarios())[::17]:
+            settings = expand(template(plan), parameters, cloud).settings()
+            environment = {name: value for name, value in settings.items() if name in KNOWN and not value.startswith("@Microsoft.KeyVault(")}
+            environment |= {"VmrayAPIKey": "k" * 64, "PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+            if "AzureClientSecretExpires" in settings or "AzureTenantID" in settings:
+                environment["AzureClientSecret"] = "s" * 40
+            run = subprocess.run([PROGRAM, "config", "show"], env=environment, capture_output=True, text=True, check=False)
+            if run.returncode != 0:
+                yield f"{plan}, {label}: {run.stderr.strip()[:300]}"
+
+
+def package_has_the_functions():
+    """The functions that the templates switch are those of the package"""
+    folders = sorted({path.parent.name for path in AZURE.parent.glob("**/function.json") if "target" not in path.parts})
+    switched = {name.split(".")[1] for name in WRITTEN if name.endswith(".Disabled")}
+    if not folders:
+        print("      the package's folders are not made in this checkout; verify/functions_host looks at them")
+        return
+    for name in sorted(set(folders) - switched):
+        yield f"{name} is in the package, and no template switches it"
+
+
+report.run([every_setting_written_is_known, every_setting_known_is_written_or_left, health_rows_need_a_program_that_writes_them,
+            values_are_taken, package_has_the_functions])
