@@ -91,9 +91,15 @@ class Simulate:
         self.log.close()
 
     def look(self, what):
-        """What the upload stand-in says of itself: `objects`, the newest of each id, or `stats`, what it counted."""
+        """What the stand-ins say of themselves: `objects`, `stats`, `submits`, ..."""
         url = self.settings["SentinelTiEndpoint"].rstrip("/") + "/__simulator/" + what
         with urllib.request.urlopen(url, timeout=SECONDS) as answer:
+            return json.load(answer)
+
+    def control(self, what):
+        """Changes something in the stand-ins: options of VMRay's, or the life of a submission."""
+        url = self.settings["SentinelTiEndpoint"].rstrip("/") + "/__simulator/" + what
+        with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=SECONDS) as answer:
             return json.load(answer)
 
 

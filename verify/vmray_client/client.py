@@ -4,6 +4,9 @@ The stand-in is what our tests believe VMRay to be; this is the one program of V
 """
 
 import io
+import time
+import urllib.parse
+import zipfile
 
 import stand_in
 from vmray.integration_kit import VMRaySubmissionKit
@@ -96,10 +99,98 @@ def check(client, kit, server):
         yield f"the kit cannot read submission {malicious['submission_id']}"
 
 
+def archive(members):
+    """A ZIP with these members, deflated."""
+    content = NamedBytes()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, text in members.items():
+            packed.writestr(name, text)
+    content.seek(0)
+    content.name = "members.zip"
+    return content
+
+
+def ended(client, number):
+    """Waits as VMRay's connectors do; returns the submission and the numbers of jobs that were seen."""
+    jobs = []
+    for _ in range(200):
+        submission = client.call("GET", f"/rest/submission/{number}")
+        if submission["submission_finished"]:
+            return submission, jobs
+        jobs.append(len(client.call("GET", f"/rest/job/submission/{number}")))
+        time.sleep(0.1)
+    raise SystemExit(f"submission {number} does not end")
+
+
+def life(client, stack):
+    """Lives what is submitted to its end; yields what goes otherwise than VMRay's clients expect."""
+    def options(**changed):
+        stack.control("vmray?" + urllib.parse.urlencode(changed))
+
+    def submit(**parameters):
+        return client.call("POST", "/rest/sample/submit", params=parameters)
+
+    options(analysis_time_ms=1200, settling_time_ms=400, submit_verdict="malicious", analysis_caching="legacy")
+    for what in ({"sample_url": "https://life.example/"}, {"sample_file": NamedBytes(b"a file that lives")}):
+        sent = submit(tags="one,two", submission_metadata='{"case": 7}', **what)
+        number, sample = sent["submissions"][0]["submission_id"], sent["samples"][0]["sample_id"]
+        waiting = client.call("GET", f"/rest/sample/{sample}/iocs")["status"]
+        submission, jobs = ended(client, number)
+        if waiting != "waiting" or not jobs or max(jobs) < 1 or jobs != sorted(jobs, reverse=True):
+            yield f"{what}: findings {waiting} at first, jobs {jobs}"
+        if client.call("GET", f"/rest/job/submission/{number}"):
+            yield f"{what}: a finished submission has jobs"
+        if submission["submission_verdict"] != "malicious" or not submission["submission_finish_time"]:
+            yield f"{what}: ended as {submission['submission_verdict']} at {submission['submission_finish_time']}"
+        if submission["submission_tags"] != ["one", "two"] or submission["submission_submission_metadata"] != '{"case": 7}':
+            yield f"{what}: tags and metadata came back as {submission['submission_tags']}"
+        for _ in range(50):
+            reports = [client.call("GET", f"/rest/sample/{sample}/{what}") for what in ("iocs", "vtis", "mitre_attack")]
+            if all(report["status"] == "finished" for report in reports):
+                break
+            time.sleep(0.1)
+        else:
+            yield f"{what}: findings never finish"
+        if client.call("GET", f"/rest/sample/{sample}")["sample_verdict"] != "malicious":
+            yield f"sample {sample} has another verdict than its submission"
+
+    again = submit(sample_url="https://life.example/")
+    words = [error["error_msg"] for error in again["errors"]]
+    if words != ["Submission not stored because no jobs were created"] or again["submissions"] or not again["samples"]:
+        yield f"something known, without caching, gave {words}"
+    options(analysis_caching="enabled")
+    cached = submit(sample_url="https://life.example/")["submissions"][0]
+    if not cached["submission_used_cache"] or not cached["submission_finished"]:
+        yield "something known, with caching, was not answered at once"
+
+    packed = submit(sample_file=archive({"a.exe": "MZ a", "in/b.exe": "MZ b"}), archive_action="separate_samples")
+    names = sorted(sample["submission_filename"] for sample in packed["samples"])
+    if names != ["a.exe", "in/b.exe"] or len(packed["submissions"]) != 2:
+        yield f"an archive's members came as {names}"
+    whole = submit(sample_file=archive({"c.exe": "MZ c", "d.exe": "MZ d"}))
+    parent, _ = ended(client, whole["submissions"][0]["submission_id"])
+    children = client.call("GET", "/rest/submission", params={"submission_parent_submission_id": parent["submission_id"]})
+    shown = client.call("GET", f"/rest/sample/{parent['submission_sample_id']}")
+    if len(children) != 2 or len(shown["sample_child_sample_ids"]) != 2:
+        yield f"an archive has {len(children)} child submissions and {len(shown['sample_child_sample_ids'])} child samples"
+
+    quota = client.call("GET", "/rest/api_key/quota")
+    options(quota_used=quota["quota_limit"])
+    over = submit(sample_url="https://over.example/")
+    if over["submissions"] or "Quota" not in over["errors"][0]["error_msg"]:
+        yield f"over quota: {over['errors']}"
+    options(quota_refusal="whole_request")
+    yield from refused(lambda: submit(sample_url="https://over.example/"), 400)
+    taken = [one for one in stack.look("submits") if one["value"] == "https://life.example/" and one["submission_id"]]
+    if len(taken) != 2:
+        yield f"https://life.example/ was taken {len(taken)} times instead of twice"
+
+
 def main():
     with stand_in.Simulate() as stack:
         server, key = stack.settings["VmrayBaseURL"], stack.settings["VmrayAPIKey"]
-        problems = list(check(VMRayRESTAPI(server, key), VMRaySubmissionKit(server, key), server))
+        client = VMRayRESTAPI(server, key)
+        problems = [*check(client, VMRaySubmissionKit(server, key), server), *life(client, stack)]
     stand_in.conclude("client 6.0.0", problems)
 
 
