@@ -244,7 +244,7 @@ impl Enrichment {
         Ok(advanced)
     }
 
-    /// Gives back what was counted for submissions that another request made.
+    /// Gives back what was counted for submissions that another request made, or nobody.
     async fn give_back(
         &self,
         allowance: &Allowance,
@@ -252,7 +252,7 @@ impl Enrichment {
         advanced: &[Advanced],
     ) -> Result<(), Error> {
         for (slot, advanced) in slots.into_iter().zip(advanced) {
-            if let Some(slot) = slot.filter(|_| !advanced.ours) {
+            if let Some(slot) = slot.filter(|_| !advanced.ours || advanced.outcome.was_not_sent()) {
                 allowance.give_back(slot).await?;
             }
         }
