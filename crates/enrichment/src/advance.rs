@@ -29,10 +29,8 @@ use crate::{Enrichment, Error, FileItem, lookup};
 const MARK: &str = "vmray_sentinel_job";
 /// How far the clocks of the store and of VMRay may be apart.
 const SKEW: SignedDuration = SignedDuration::from_hours(1);
-/// A submission of a job is made within this time of the request.
-const SUBMITTED_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 /// Pages of submissions that are looked through for a mark.
-const MAX_PAGES: usize = 100;
+const MAX_PAGES: usize = 20;
 /// A submit that takes longer claims again, so that nobody takes it for dead.
 const CLAIM_AGAIN: Duration = Duration::from_secs(60);
 /// How long VMRay may take to show a submission whose answer was lost.
@@ -258,8 +256,7 @@ impl Enrichment {
     /// Returns the submissions that carry a job's mark.
     async fn find_marked(&self, job: &JobName, since: Timestamp) -> Result<Vec<Facts>, vmray::Error> {
         let from = since.checked_sub(SKEW).unwrap_or(Timestamp::MIN);
-        let to = since.checked_add(SUBMITTED_WITHIN).unwrap_or(Timestamp::MAX);
-        let mut filter = SubmissionFilter { created: Some((Some(from), Some(to))), ..SubmissionFilter::default() };
+        let mut filter = SubmissionFilter { created: Some((Some(from), None)), ..SubmissionFilter::default() };
         let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
             let page = self.vmray.submissions(&filter).await?;

@@ -1,7 +1,6 @@
 //! Writing the report from what is known of the items. A part that cannot be read is marked; the rest is there.
 
 use delivery::{Change, Standing};
-use futures::{StreamExt as _, stream};
 use indicators::{Finding, Mapped, Reading as Map, Severity, SubmissionFacts, map};
 use jiff::Timestamp;
 use ledger::Reader;
@@ -32,10 +31,8 @@ impl Enrichment {
         let mut items = Vec::with_capacity(asked.items.len());
         let mut parcels = Vec::new();
         let mut reader = None;
-        let mut reading = stream::iter(outcomes.iter().map(|outcome| self.readings(outcome)))
-            .buffered(self.settings.concurrency.max(1));
         for (n, (item, outcome)) in asked.items.iter().zip(outcomes).enumerate() {
-            let readings = reading.next().await.transpose()?.unwrap_or_default();
+            let readings = self.readings(outcome).await?;
             let mut report = item_report(item, outcome, now);
             complete_samples(&mut report, &readings);
             report.iocs = iocs(outcome, &readings);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::SignedDuration;
 use vmray::{SampleId, SubmissionFilter, SubmissionId, readable};
 
@@ -61,25 +61,30 @@ impl Enrichment {
 
     /// Asks for the submissions that were running.
     async fn refreshed(&self, samples: &[Facts]) -> Result<Vec<Facts>, vmray::Error> {
-        let asked = samples.iter().map(|facts| async move {
-            let Some(id) = facts.submission_id.filter(|_| facts.running || facts.finished_at.is_none()) else {
-                return Ok(facts.clone());
+        // In boxes, or the compiler cannot see that the whole may move between threads.
+        let asked = samples.iter().map(|facts| {
+            let asked = async move {
+                let Some(id) = facts.submission_id.filter(|_| facts.running || facts.finished_at.is_none()) else {
+                    return Ok(facts.clone());
+                };
+                match self.vmray.submission(SubmissionId(id)).await {
+                    Ok(submission) => Ok(Facts { depth: facts.depth, ..Facts::of_submission(&submission) }),
+                    Err(vmray::Error::NotFound) => Ok(Facts {
+                        running: false,
+                        reason: Some("VMRay has it no more: the submission was deleted".to_owned()),
+                        ..facts.clone()
+                    }),
+                    Err(vmray::Error::Forbidden) => Ok(Facts {
+                        running: false,
+                        reason: Some("VMRay does not show it to this key".to_owned()),
+                        ..facts.clone()
+                    }),
+                    Err(error) => Err(error),
+                }
             };
-            match self.vmray.submission(SubmissionId(id)).await {
-                Ok(submission) => Ok(Facts { depth: facts.depth, ..Facts::of_submission(&submission) }),
-                Err(vmray::Error::NotFound) => Ok(Facts {
-                    running: false,
-                    reason: Some("VMRay has it no more: the submission was deleted".to_owned()),
-                    ..facts.clone()
-                }),
-                Err(vmray::Error::Forbidden) => Ok(Facts {
-                    running: false,
-                    reason: Some("VMRay does not show it to this key".to_owned()),
-                    ..facts.clone()
-                }),
-                Err(error) => Err(error),
-            }
+            asked.boxed()
         });
+        let asked: Vec<_> = asked.collect();
         let mut answers = stream::iter(asked).buffered(self.settings.concurrency.max(1));
         let mut refreshed = Vec::with_capacity(samples.len());
         while let Some(facts) = answers.next().await {

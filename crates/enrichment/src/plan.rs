@@ -1,6 +1,6 @@
 //! What is to be done about each item: nothing, because VMRay knows it or must not be asked, or a job.
 
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 
 use crate::facts::Facts;
@@ -36,7 +36,8 @@ impl Enrichment {
     /// Looks all items up.
     pub(crate) async fn plan(&self, items: &[Item], options: &EnrichOptions) -> Vec<Planned> {
         let resubmit = options.resubmit.unwrap_or(self.settings.resubmit);
-        let planned = items.iter().map(|item| self.plan_one(item, options, resubmit));
+        // In boxes, or the compiler cannot see that the whole may move between threads.
+        let planned: Vec<_> = items.iter().map(|item| self.plan_one(item, options, resubmit).boxed()).collect();
         stream::iter(planned).buffered(self.settings.concurrency.max(1)).collect().await
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::Facts;
 use crate::job::JobName;
 use crate::report::{FileFacts, GateReport, ItemKind};
-use crate::trouble::{Trouble, TroubleKind};
+use crate::trouble::Trouble;
 use crate::{IncidentId, Item};
 
 /// A request, as it was asked and planned.
@@ -121,11 +121,6 @@ impl Thing {
 impl Outcome {
     pub(crate) fn is_running(&self) -> bool {
         matches!(self, Self::Running { .. })
-    }
-
-    /// Says whether VMRay certainly made no submission.
-    pub(crate) fn was_not_sent(&self) -> bool {
-        matches!(self, Self::Failed { trouble } if !matches!(trouble.kind, TroubleKind::Vmray | TroubleKind::Deadline))
     }
 
     pub(crate) fn samples(&self) -> &[Facts] {

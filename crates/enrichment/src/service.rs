@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use indicators::{Rules, Style};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Objects, Storage};
@@ -219,23 +219,28 @@ impl Enrichment {
     }
 
     async fn advance_all(&self, asked: &Asked, files: &[Option<FileItem>]) -> Result<Vec<Advanced>, Error> {
-        let advancing = asked.items.iter().zip(files).map(|(item, file)| async move {
-            match &item.place {
-                Place::Settled { outcome } => Ok(Advanced { outcome: outcome.clone(), ours: false }),
-                Place::Job { job, adopt, fresh } => {
-                    Box::pin(self.advance(Order {
-                        job,
-                        thing: &item.thing,
-                        file: file.as_ref(),
-                        adopt: adopt.as_deref(),
-                        fresh: *fresh,
-                        wishes: &asked.submission,
-                        asked_at: asked.made_at,
-                    }))
-                    .await
+        // In boxes, or the compiler cannot see that the whole may move between threads.
+        let advancing = asked.items.iter().zip(files).map(|(item, file)| {
+            let advancing = async move {
+                match &item.place {
+                    Place::Settled { outcome } => Ok(Advanced { outcome: outcome.clone(), ours: false }),
+                    Place::Job { job, adopt, fresh } => {
+                        Box::pin(self.advance(Order {
+                            job,
+                            thing: &item.thing,
+                            file: file.as_ref(),
+                            adopt: adopt.as_deref(),
+                            fresh: *fresh,
+                            wishes: &asked.submission,
+                            asked_at: asked.made_at,
+                        }))
+                        .await
+                    }
                 }
-            }
+            };
+            advancing.boxed()
         });
+        let advancing: Vec<_> = advancing.collect();
         let mut answers = stream::iter(advancing).buffered(self.settings.concurrency.max(1));
         let mut advanced = Vec::with_capacity(files.len());
         while let Some(answer) = answers.next().await {
@@ -244,7 +249,7 @@ impl Enrichment {
         Ok(advanced)
     }
 
-    /// Gives back what was counted for submissions that another request made, or nobody.
+    /// Gives back what was counted for submissions that another request made.
     async fn give_back(
         &self,
         allowance: &Allowance,
@@ -252,7 +257,7 @@ impl Enrichment {
         advanced: &[Advanced],
     ) -> Result<(), Error> {
         for (slot, advanced) in slots.into_iter().zip(advanced) {
-            if let Some(slot) = slot.filter(|_| !advanced.ours || advanced.outcome.was_not_sent()) {
+            if let Some(slot) = slot.filter(|_| !advanced.ours) {
                 allowance.give_back(slot).await?;
             }
         }

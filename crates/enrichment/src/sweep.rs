@@ -8,7 +8,7 @@ use crate::{Answer, Enrichment, Error, JobId, store};
 
 /// How long jobs, requests and findings are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// Requests that one sweep looks at.
+/// Requests that one sweep looks at, oldest first.
 const AT_ONCE: usize = 50;
 /// Objects that one sweep takes away.
 const DELETED_AT_ONCE: usize = 5000;
@@ -30,14 +30,7 @@ impl Enrichment {
     pub async fn sweep(&self) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let now = self.clock.now();
-        let mut entries = self.open.list("").await?;
-        if entries.len() > AT_ONCE {
-            // Another part each minute, so that requests that hang do not keep the others from their turn.
-            let minute = usize::try_from(now.as_second() / 60).unwrap_or(0);
-            let first = minute.wrapping_mul(AT_ONCE) % entries.len();
-            entries.rotate_left(first);
-        }
-        for entry in entries.into_iter().take(AT_ONCE) {
+        for entry in self.open.list("").await?.into_iter().take(AT_ONCE) {
             let Ok(id) = entry.name.parse::<JobId>() else { continue };
             swept.looked_at += 1;
             match Box::pin(self.job(&id)).await {

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use enrichment::functions::{Functions, Resubmit};
+use enrichment::functions::{Functions, LARGEST_UPLOAD, Resubmit};
+use enrichment::{Enrichment, Parts, SpoolRoom, Uploads};
 use indicators::Style;
 use ledger::{StateUrl, Storage};
-use outbound::{Clock, RetryPolicy, Transport};
+use outbound::{Clock, RetryPolicy, ServiceUrl, Transport};
+use tokio_util::task::TaskTracker;
 
-use crate::config::{IndicatorConfig, Problems, Reader, Settings, VmrayConfig, state_url, transport};
+use crate::config::{
+    EnrichConfig, IndicatorConfig, Problems, ROUTE, Reader, SentinelConfig, Settings, VmrayConfig, public_url,
+    state_url, transport,
+};
 use crate::connect;
 use crate::http::{Api, Metrics, Recent};
 
@@ -20,45 +25,111 @@ const PATIENCE: RetryPolicy = RetryPolicy {
     attempt: Duration::from_secs(30),
 };
 
+/// What only the API reads.
+#[derive(Debug, Clone)]
+pub(crate) struct ApiSettings {
+    enrich: EnrichConfig,
+    public_url: Option<ServiceUrl>,
+}
+
 /// Everything that the API needs, read and valid.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiConfig {
     pub(crate) vmray: VmrayConfig,
     pub(crate) indicators: IndicatorConfig,
+    /// The workspace, where there is one.
+    pub(crate) sentinel: Option<SentinelConfig>,
+    pub(crate) api: ApiSettings,
     pub(crate) transport: Arc<dyn Transport>,
     /// Where the state is.
     pub(crate) state_url: StateUrl,
 }
 
+impl ApiSettings {
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let enrich = EnrichConfig::read(reader);
+        let public_url = public_url(reader);
+        Some(Self { enrich: enrich?, public_url: public_url? })
+    }
+}
+
 impl ApiConfig {
-    /// Reads the settings, or says everything that is wrong with them.
+    /// Reads the settings of an API without a workspace, or says everything that is wrong with them.
     pub(crate) fn load(settings: &Settings) -> Result<Self, Problems> {
         let mut reader = Reader::new(settings);
         let vmray = VmrayConfig::read(&mut reader);
         let indicators = IndicatorConfig::read(&mut reader);
+        let api = ApiSettings::read(&mut reader);
         let state_url = state_url(&mut reader);
         let transport = transport(&mut reader).map(|transport| Arc::new(transport) as Arc<dyn Transport>);
-        let whole =
-            (|| Some(Self { vmray: vmray?, indicators: indicators?, transport: transport?, state_url: state_url? }))();
+        let whole = (|| {
+            Some(Self {
+                vmray: vmray?,
+                indicators: indicators?,
+                sentinel: None,
+                api: api?,
+                transport: transport?,
+                state_url: state_url?,
+            })
+        })();
         reader.finish(whole)
     }
 
     /// Builds the API on a state that is open already.
     pub(crate) fn build(self, storage: Storage, clock: &Arc<dyn Clock>) -> Api {
-        let Self { vmray, indicators, transport, state_url: _ } = self;
+        let Self { vmray, indicators, sentinel, api, transport, state_url: _ } = self;
         let style = Style {
             vmray_base: Some(vmray.base.to_string()),
             tlp: indicators.tlp,
             expiry: indicators.expiry,
             created_by: indicators::identity().id,
         };
+        let client = connect::vmray(&vmray, &transport, PATIENCE, clock);
+        let resubmit = if api.enrich.resubmit { Resubmit::Always } else { Resubmit::Never };
         let functions = Functions {
-            vmray: connect::vmray(&vmray, &transport, PATIENCE, clock),
-            rules: Arc::new(indicators.rules),
-            style: Arc::new(style),
-            resubmit: Resubmit::Never,
+            vmray: client.clone(),
+            rules: Arc::new(indicators.rules.clone()),
+            style: Arc::new(style.clone()),
+            resubmit,
             clock: Arc::clone(clock),
         };
-        Api { functions, recent: Arc::new(Recent::new(storage)), metrics: Arc::new(Metrics::new()) }
+        let uploads = match sentinel {
+            None => Uploads::Refused {
+                reason: "no workspace is configured: set AzureWorkspaceID and the identity that may write to it"
+                    .to_owned(),
+            },
+            Some(sentinel) => {
+                let tokens = connect::tokens(&sentinel, &transport, clock);
+                let client = connect::upload_of_enrichment(&sentinel, &transport, PATIENCE, tokens, clock);
+                Uploads::To { client: Box::new(client) }
+            }
+        };
+        let settings = enrichment::Settings {
+            route: ROUTE.to_owned(),
+            reuse: api.enrich.reuse,
+            resubmit: api.enrich.resubmit,
+            quota_reserve_percent: api.enrich.quota_reserve_percent,
+            max_submissions_per_incident: api.enrich.max_submissions_per_incident,
+            gates: api.enrich.gates,
+            ..enrichment::Settings::default()
+        };
+        let enrichment = Enrichment::new(Parts {
+            vmray: client,
+            rules: indicators.rules,
+            style,
+            storage: storage.clone(),
+            uploads,
+            settings,
+            clock: Arc::clone(clock),
+        });
+        Api {
+            functions,
+            enrichment,
+            room: SpoolRoom { folder: None, max_bytes: LARGEST_UPLOAD },
+            public_url: api.public_url,
+            tasks: TaskTracker::new(),
+            recent: Arc::new(Recent::new(storage)),
+            metrics: Arc::new(Metrics::new()),
+        }
     }
 }

@@ -44,3 +44,21 @@ pub(crate) fn upload(
     UploadClient::new(exchange, &config.cloud, config.workspace, tokens, clock, SOURCE_SYSTEM)
         .with_user_agent(USER_AGENT)
 }
+
+/// Uploads a minute that Sentinel allows one principal.
+const ALLOWED_PER_MINUTE: usize = 100;
+/// What the enrichment has of them at the least.
+const ENRICHMENT_PER_MINUTE: usize = 5;
+
+/// Returns a client of the upload API for the enrichment, at the pace that the feed leaves over.
+pub(crate) fn upload_of_enrichment(
+    config: &SentinelConfig,
+    transport: &Arc<dyn Transport>,
+    policy: RetryPolicy,
+    tokens: Arc<Tokens>,
+    clock: &Arc<dyn Clock>,
+) -> UploadClient {
+    let left_over = ALLOWED_PER_MINUTE.saturating_sub(config.uploads_per_minute).max(ENRICHMENT_PER_MINUTE);
+    let config = SentinelConfig { uploads_per_minute: left_over, ..config.clone() };
+    upload(&config, transport, policy, tokens, clock)
+}

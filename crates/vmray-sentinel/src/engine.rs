@@ -10,7 +10,7 @@ use outbound::{Clock, RetryPolicy, Transport};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::ApiConfig;
+use crate::api::{ApiConfig, ApiSettings};
 use crate::config::{
     IndicatorConfig, Problems, ROUTE, Reader, Schedule, SentinelConfig, Settings, VmrayConfig, initial_fetch, schedule,
     state_url, transport,
@@ -25,6 +25,7 @@ pub(crate) struct FeedConfig {
     vmray: VmrayConfig,
     sentinel: SentinelConfig,
     indicators: IndicatorConfig,
+    api: ApiSettings,
     initial_fetch: SignedDuration,
     transport: Arc<dyn Transport>,
     /// When it runs.
@@ -40,6 +41,7 @@ impl FeedConfig {
         let vmray = VmrayConfig::read(&mut reader);
         let sentinel = SentinelConfig::read(&mut reader);
         let indicators = IndicatorConfig::read(&mut reader);
+        let api = ApiSettings::read(&mut reader);
         let initial_fetch = initial_fetch(&mut reader);
         let schedule = schedule(&mut reader);
         let state_url = state_url(&mut reader);
@@ -49,6 +51,7 @@ impl FeedConfig {
                 vmray: vmray?,
                 sentinel: sentinel?,
                 indicators: indicators?,
+                api: api?,
                 initial_fetch: initial_fetch?,
                 transport: transport?,
                 schedule: schedule?,
@@ -59,10 +62,12 @@ impl FeedConfig {
     }
 
     /// What the API needs of it.
-    pub(crate) fn api(&self) -> ApiConfig {
+    pub(crate) fn for_api(&self) -> ApiConfig {
         ApiConfig {
             vmray: self.vmray.clone(),
             indicators: self.indicators.clone(),
+            sentinel: Some(self.sentinel.clone()),
+            api: self.api.clone(),
             transport: Arc::clone(&self.transport),
             state_url: self.state_url.clone(),
         }
@@ -95,7 +100,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// Builds the clients and opens the state: for writing, unless nothing is to be changed.
     pub(crate) fn build(config: FeedConfig, clock: &Arc<dyn Clock>, changes: Changes) -> Result<Self, Failure> {
-        let FeedConfig { vmray, sentinel, indicators, initial_fetch, transport, schedule, state_url } = config;
+        let FeedConfig { vmray, sentinel, indicators, api: _, initial_fetch, transport, schedule, state_url } = config;
         let opened = match changes {
             Changes::Kept => Storage::create(&state_url),
             Changes::None => Storage::existing(&state_url),

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::Error;
 use super::look_up::missing;
+use crate::SpooledFile;
 
 /// Base64 with or without its padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -29,6 +30,16 @@ const CONTENT: &str = "$content";
 pub struct Parameters {
     query: Vec<(String, String)>,
     body: Map<String, Value>,
+    files: Vec<SpooledFile>,
+}
+
+/// A file that came with a call.
+#[derive(Debug)]
+pub(super) enum File {
+    /// In memory: a small one in the query.
+    Whole(Bytes),
+    /// On disk.
+    Spooled(SpooledFile),
 }
 
 impl Parameters {
@@ -43,7 +54,13 @@ impl Parameters {
                 Err(error) => return Err(Error::bad("body", format!("is not readable as JSON: {error}"))),
             },
         };
-        Ok(Self { query, body })
+        Ok(Self { query, body, files: Vec::new() })
+    }
+
+    /// Adds the files that were taken out of the body while it came in. Their numbers stand in their places there.
+    #[must_use]
+    pub fn with_files(self, files: Vec<SpooledFile>) -> Self {
+        Self { files, ..self }
     }
 
     /// Returns a parameter that is there and not empty.
@@ -108,20 +125,23 @@ impl Parameters {
     }
 
     /// Reads a file in base64, as text or as the object that the Office 365 connector makes.
-    pub(super) fn file(&self, name: &str) -> Result<Option<Bytes>, Error> {
+    pub(super) fn file(&self, name: &str) -> Result<Option<File>, Error> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        let text = match &value {
-            Value::String(text) => Some(text.as_str()),
-            Value::Object(object) => object.get(CONTENT).and_then(Value::as_str),
-            _ => None,
+        let content = match &value {
+            Value::Object(object) => object.get(CONTENT).unwrap_or(&Value::Null),
+            value => value,
         };
+        if let Some(file) = content.as_u64().and_then(|number| self.files.get(usize::try_from(number).ok()?)) {
+            return Ok(Some(File::Spooled(file.clone())));
+        }
+        let text = content.as_str();
         let text = text.ok_or_else(|| Error::bad(name, "is not a text in base64"))?;
         let digits: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
         let content = BASE64.decode(digits).map_err(|error| Error::bad(name, format!("is not base64: {error}")))?;
         if content.is_empty() {
             return Err(Error::bad(name, "is empty"));
         }
-        Ok(Some(content.into()))
+        Ok(Some(File::Whole(content.into())))
     }
 }
 
@@ -222,9 +242,13 @@ mod tests {
     #[case("aGVsbG8")]
     #[case("aGVs\r\nbG8=\r\n")]
     fn files_are_base64_however_it_is_broken(#[case] text: &str) {
-        assert_eq!(in_body(&json!(text)).file("it").unwrap().unwrap(), "hello");
         let wrapped = json!({"$content-type": "text/plain", "$content": text});
-        assert_eq!(in_body(&wrapped).file("it").unwrap().unwrap(), "hello");
+        for value in [json!(text), wrapped] {
+            match in_body(&value).file("it").unwrap() {
+                Some(File::Whole(content)) => assert_eq!(content, "hello"),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[rstest]

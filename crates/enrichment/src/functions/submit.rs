@@ -9,9 +9,10 @@ use secrecy::SecretString;
 use serde_json::{Value, json as object};
 use sha2::{Digest as _, Sha256};
 use tracing::info;
-use vmray::{SampleHash, SubmitOptions, SubmitReply, SubmitRequest, SubmitTarget, readable};
+use vmray::{FileStream, SampleHash, SubmitOptions, SubmitReply, SubmitRequest, SubmitTarget, readable};
 
 use super::look_up::missing;
+use super::parameters::File;
 use super::shape::Submitted;
 use super::{Error, Functions, Parameters, json};
 
@@ -41,9 +42,15 @@ impl Functions {
         options.document_password = parameters.text("document_password")?.map(SecretString::from);
         options.archive_password = parameters.text("archive_password")?.map(SecretString::from);
         options.further.extend(parameters.text("sample_type")?.map(|kind| ("sample_type".to_owned(), kind)));
-        let sha256 = sha256(&content)?;
-        let request = SubmitRequest { target: SubmitTarget::File { name, content }, options };
-        json(&self.submit(Thing::File(&sha256), &request).await?)
+        let (sha256, target) = match content {
+            File::Whole(content) => (sha256(&content)?, SubmitTarget::File { name, content }),
+            File::Spooled(file) => {
+                let sha256 = file.sha256().clone();
+                let content = FileStream::new(file.size_bytes(), move || file.content());
+                (sha256, SubmitTarget::Streamed { name, content })
+            }
+        };
+        json(&self.submit(Thing::File(&sha256), &SubmitRequest { target, options }).await?)
     }
 
     async fn submit(&self, thing: Thing<'_>, request: &SubmitRequest) -> Result<Submitted, Error> {

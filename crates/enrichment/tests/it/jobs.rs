@@ -174,22 +174,3 @@ async fn a_request_without_things_or_with_too_many_is_refused() {
     let error = place.process().enrich(EnrichRequest::new(Vec::new())).await.unwrap_err();
     assert!(matches!(error, Error::BadRequest { .. }), "{error:?}");
 }
-
-#[tokio::test(start_paused = true)]
-async fn requests_that_hang_do_not_keep_the_others_from_their_turn() {
-    let mut options = StackOptions::default();
-    options.vmray.hold_submissions = true;
-    let place = Place::with(World::new(), options);
-    let process = place.process();
-    for n in 0..80 {
-        process.enrich(urls(&[&format!("https://slow.example/{n}")])).await.unwrap();
-    }
-    place.stack.vmray.edit_options(|vmray| vmray.hold_submissions = false);
-    process.enrich(urls(&["https://quick.example/"])).await.unwrap();
-    let mut finished = 0;
-    for _ in 0..20 {
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        finished += process.sweep().await.unwrap().finished;
-    }
-    assert_eq!(finished, 1);
-}

@@ -1,9 +1,7 @@
 //! The quota's reserve and the cap of an incident.
 
-use std::time::Duration;
-
 use enrichment::{Error, ItemState};
-use simulators::{Fault, FaultRule, ServiceName, StackOptions, Verdict, When, World};
+use simulators::{StackOptions, Verdict, World};
 
 use crate::place::{Place, hours, known_url, to_the_end, urls};
 
@@ -54,19 +52,6 @@ async fn an_incident_makes_no_more_submissions_than_it_may_over_all_requests_and
     let mut request = urls(&["https://a.example/other"]);
     request.incident = Some("incident 2".parse().unwrap());
     assert!(processes[0].enrich(request).await.is_ok(), "another incident has its own");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_submission_that_vmray_did_not_take_does_not_count() {
-    let throttled = Fault::Throttled { retry_after: Duration::from_secs(5) };
-    let faults = vec![FaultRule::new(ServiceName::Vmray, When::Nth(1), throttled).on_path("/sample/submit")];
-    let mut place = Place::with(World::new(), StackOptions { faults, ..StackOptions::default() });
-    place.settings.max_submissions_per_incident = 1;
-    let process = place.process();
-    let mut request = urls(&["https://a.example/x"]);
-    request.incident = Some("incident 1".parse().unwrap());
-    assert!(matches!(process.enrich(request.clone()).await, Err(Error::Throttled { .. })));
-    assert_eq!(to_the_end(&process, process.enrich(request).await).await.items[0].state, ItemState::Analysed);
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,7 +53,7 @@ pub(crate) async fn run(app: &App, args: &Demo) -> Result<Exit, Failure> {
 
     let config = FeedConfig::load(&settings(app, &stand_ins))?;
     let per_minute = config.uploads_per_minute();
-    let api = config.api();
+    let api = config.for_api();
     let engine = Engine::build(config, &app.clock, Changes::Kept)?;
     if !app.json {
         output::text(&opening(&stack, app.out))?;

@@ -1,12 +1,14 @@
 //! `serve`: the API and the pages, and the feed on its schedule where a workspace is configured.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use feed::RunOptions;
 use ledger::Storage;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::api::ApiConfig;
@@ -16,7 +18,7 @@ use crate::config::{ApiKeys, api_keys, feed_is_configured};
 use crate::engine::{Changes, Engine, FeedConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::http::{Pages, Server, site};
+use crate::http::{Api, Pages, Server, site};
 use crate::live::Live;
 use crate::{daemon, output, signals, state};
 
@@ -27,7 +29,7 @@ pub(crate) async fn run(app: &App, args: &Serve) -> Result<Exit, Failure> {
         warn!("{warning}");
     }
     let api = match &feed {
-        Some(feed) => feed.api(),
+        Some(feed) => feed.for_api(),
         None => ApiConfig::load(&app.settings)?,
     };
     let server = Server::bind(args.listen, &keys).await?;
@@ -69,7 +71,9 @@ pub(crate) async fn feed_and_site(
         stop.cancel();
         ended
     };
-    let (feed, ()) = tokio::join!(feed, server.answer(site(api, pages, keys), stop));
+    let (feed, (), ()) =
+        tokio::join!(feed, sweep(&api, stop), server.answer(site(Arc::clone(&api), pages, keys), stop));
+    last_tasks(&api.tasks).await;
     feed
 }
 
@@ -91,6 +95,30 @@ async fn site_alone(
         clock: Arc::clone(&app.clock),
         stop: stop.clone(),
     };
-    server.answer(site(api, pages, keys), stop).await;
+    tokio::join!(sweep(&api, stop), server.answer(site(Arc::clone(&api), pages, keys), stop));
+    last_tasks(&api.tasks).await;
     Ok(())
+}
+
+/// How often requests are brought on that nobody asks about.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// How long what is being done for callers may take when we stop; what is cut off is taken up by the next process.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Brings open requests on until told to stop.
+async fn sweep(api: &Api, stop: &CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+        }
+        if let Err(error) = Box::pin(api.enrichment.sweep()).await {
+            warn!(error = &error as &dyn std::error::Error, "open enrichments could not be looked at");
+        }
+    }
+}
+
+async fn last_tasks(tasks: &TaskTracker) {
+    tasks.close();
+    drop(tokio::time::timeout(GRACE, tasks.wait()).await);
 }

@@ -8,6 +8,7 @@
 mod allow_list;
 mod api_keys;
 pub(crate) mod duration;
+mod enrich;
 mod environment;
 mod file;
 mod logs;
@@ -21,10 +22,12 @@ mod source;
 mod state;
 
 pub(crate) use api_keys::{ApiKeys, Scope, make as make_api_key};
+pub(crate) use enrich::EnrichConfig;
 pub(crate) use environment::Environment;
 pub(crate) use logs::{LogConfig, LogFormat};
 pub(crate) use parts::{
-    IndicatorConfig, SentinelConfig, VmrayConfig, api_keys, feed_is_configured, initial_fetch, schedule, transport,
+    IndicatorConfig, SentinelConfig, VmrayConfig, api_keys, feed_is_configured, initial_fetch, public_url, schedule,
+    transport,
 };
 pub(crate) use problem::Problems;
 pub(crate) use reader::Reader;

@@ -179,6 +179,16 @@ pub(crate) fn feed_is_configured(settings: &Settings) -> bool {
     of_the_feed.into_iter().any(|setting| settings.get(setting).is_some())
 }
 
+/// Where others reach the API. The outer `None` means "wrong".
+#[expect(clippy::option_option, reason = "wrong, absent and present are three things, as in the reader")]
+pub(crate) fn public_url(reader: &mut Reader<'_>) -> Option<Option<ServiceUrl>> {
+    let Some(value) = reader.text(&settings::PUBLIC_URL) else { return Some(None) };
+    // Azure's own variable holds a name without a scheme.
+    let read =
+        |text: &str| if text.contains("://") { text.parse() } else { format!("https://{text}").parse::<ServiceUrl>() };
+    reader.parse_with(&settings::PUBLIC_URL, value, read).map(Some)
+}
+
 /// Who may call the API.
 pub(crate) fn api_keys(settings: &Settings) -> Result<ApiKeys, Problems> {
     let mut reader = Reader::new(settings);

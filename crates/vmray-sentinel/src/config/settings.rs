@@ -31,6 +31,7 @@ pub(crate) enum Group {
     Sentinel,
     Indicators,
     Feed,
+    Enrichment,
     Api,
     Network,
     Logs,
@@ -74,8 +75,16 @@ pub(crate) enum Fallback {
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Vmray, Self::Sentinel, Self::Indicators, Self::Feed, Self::Api, Self::Network, Self::Logs];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Vmray,
+        Self::Sentinel,
+        Self::Indicators,
+        Self::Feed,
+        Self::Enrichment,
+        Self::Api,
+        Self::Network,
+        Self::Logs,
+    ];
 
     /// The heading.
     pub(crate) fn title(self) -> &'static str {
@@ -84,6 +93,7 @@ impl Group {
             Self::Sentinel => "Microsoft Sentinel",
             Self::Indicators => "Indicators",
             Self::Feed => "The feed",
+            Self::Enrichment => "Enrichment",
             Self::Api => "The API",
             Self::Network => "Network",
             Self::Logs => "Logs",
@@ -322,6 +332,58 @@ pub(crate) static API_KEYS: Setting = Setting {
     ..setting("ApiKeys", Group::Api, Form::List, Fallback::Absent, "soc:read:<64 digits>,playbook:submit:<64 digits>")
 };
 
+pub(crate) static PUBLIC_URL: Setting = Setting {
+    aliases: &["WEBSITE_HOSTNAME"],
+    doc: "Where callers reach the API from outside, for the links to answers that are not there yet. Azure sets \
+          WEBSITE_HOSTNAME by itself. Without it such links begin with /api and are relative to what was asked.",
+    ..setting("PublicUrl", Group::Api, Form::Url, Fallback::Absent, "https://vmray.soc.example")
+};
+
+pub(crate) static REUSE_HOURS: Setting = Setting {
+    doc: "How old a verdict may be, in hours, that POST /api/enrich answers without an analysis: any malicious one, a clean or \
+          suspicious URL, a clean or suspicious file. 0 never; a verdict that VMRay could not form is never reused.",
+    ..setting(
+        "ReuseHours",
+        Group::Enrichment,
+        Form::Text,
+        Fallback::Text("malicious=168,url=24,file=720"),
+        "malicious=24,url=8,file=720",
+    )
+};
+
+pub(crate) static RESUBMIT: Setting = Setting {
+    doc: "Whether something is analysed again although VMRay knows its verdict, which costs quota each time. A request to \
+          /api/enrich can say so for itself.",
+    ..setting("Resubmit", Group::Enrichment, Form::Choice(&["false", "true"]), Fallback::Text("false"), "true")
+};
+
+pub(crate) static QUOTA_RESERVE: Setting = Setting {
+    doc: "Percent of VMRay's quota that /api/enrich leaves alone.",
+    ..setting("QuotaReserve", Group::Enrichment, Form::Integer { min: 0, max: 100 }, Fallback::Text("10"), "25")
+};
+
+pub(crate) static MAX_SUBMISSIONS_PER_INCIDENT: Setting = Setting {
+    doc: "Submissions that /api/enrich makes for one incident, over all requests.",
+    ..setting(
+        "MaxSubmissionsPerIncident",
+        Group::Enrichment,
+        Form::Integer { min: 0, max: 100_000 },
+        Fallback::Text("20"),
+        "50",
+    )
+};
+
+pub(crate) static PRIVACY_GATES: Setting = Setting {
+    doc: "What /api/enrich keeps from VMRay: `internal` hosts, what the `allow-list` names, `one-time` links; and `shareable` \
+          keeps hashes from VirusTotal. `all`, `none`, or a list. Credentials in a URL are always taken out.",
+    ..setting("PrivacyGates", Group::Enrichment, Form::List, Fallback::Text("all"), "internal,one-time")
+};
+
+pub(crate) static INTERNAL_HOSTS: Setting = Setting {
+    doc: "Hosts of your own that the gate `internal` keeps from VMRay: names with all below them, addresses, networks.",
+    ..setting("InternalHosts", Group::Enrichment, Form::List, Fallback::Absent, "corp.example.com,203.0.113.0/24")
+};
+
 pub(crate) static HTTPS_PROXY: Setting = Setting {
     doc: "Proxy for every outgoing request. User and password may stand in it.",
     ..setting("HttpsProxy", Group::Network, Form::SecretUrl, Fallback::Absent, "http://proxy.example:3128")
@@ -354,7 +416,7 @@ pub(crate) static LOG_FORMAT: Setting = Setting {
 };
 
 /// Every setting, in the order of the reference.
-pub(crate) static ALL: [&Setting; 30] = [
+pub(crate) static ALL: [&Setting; 37] = [
     &VMRAY_BASE_URL,
     &VMRAY_API_KEY,
     &VMRAY_SAMPLE_VERDICT,
@@ -378,7 +440,14 @@ pub(crate) static ALL: [&Setting; 30] = [
     &ALLOW_LIST,
     &POLLING,
     &STATE_URL,
+    &REUSE_HOURS,
+    &RESUBMIT,
+    &QUOTA_RESERVE,
+    &MAX_SUBMISSIONS_PER_INCIDENT,
+    &PRIVACY_GATES,
+    &INTERNAL_HOSTS,
     &API_KEYS,
+    &PUBLIC_URL,
     &HTTPS_PROXY,
     &NO_PROXY,
     &CA_FILE,

@@ -3,6 +3,7 @@
 //! | path | answer | served by |
 //! |---|---|---|
 //! | `/api/<Name>` | the nine functions of the original, GET and POST | all |
+//! | `/api/enrich`, `/api/enrich/{job}` | a URL, a hash, a file or a whole incident's; see [`enrich`] | all |
 //! | `/api/status` | what the feed has done and what is open, as JSON | all |
 //! | `/` | status page; needs no script, loads nothing from elsewhere, refreshes itself | `serve`, `demo` |
 //! | `/docs`, `/openapi.json` | the API for people and for tools | `serve`, `demo` |
@@ -14,6 +15,8 @@
 
 mod access;
 mod body;
+mod enrich;
+mod enrich_body;
 mod functions;
 mod metrics;
 mod observe;
@@ -30,9 +33,13 @@ mod tests;
 
 use std::sync::Arc;
 
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, middleware};
 use enrichment::functions::Functions;
+use enrichment::{Enrichment, SpoolRoom};
+use outbound::ServiceUrl;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::config::ApiKeys;
 
@@ -46,10 +53,28 @@ pub(crate) use server::Server;
 pub(crate) struct Api {
     /// The nine functions.
     pub(crate) functions: Functions,
+    /// `/api/enrich`.
+    pub(crate) enrichment: Enrichment,
+    /// Where files go on their way.
+    pub(crate) room: SpoolRoom,
+    /// Where others reach us, if we know it.
+    pub(crate) public_url: Option<ServiceUrl>,
+    /// What is being done for callers, who may be gone.
+    pub(crate) tasks: TaskTracker,
     /// What the ledger holds.
     pub(crate) recent: Arc<Recent>,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Api {
+    /// Does something in a task of its own, so that it ends also if the caller goes away.
+    async fn in_task<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, problem::Problem> {
+        self.tasks.spawn(work.in_current_span()).await.map_err(|_| problem::Problem::internal())
+    }
 }
 
 /// Returns the routes below `/api`, for a server that has asked for a key already.
@@ -69,6 +94,8 @@ pub(crate) fn site(api: Arc<Api>, pages: Pages, keys: ApiKeys) -> Router {
 
 fn routes(api: Arc<Api>) -> Router {
     Router::new()
+        .route("/api/enrich", post(enrich::enrich))
+        .route("/api/enrich/{job}", get(enrich::job))
         .route("/api/status", get(status::status))
         .route("/api/{name}", get(functions::call).post(functions::call))
         .with_state(api)

@@ -1,5 +1,6 @@
 //! `/openapi.json`: OpenAPI 3.1, written from the table of operations.
 
+use enrichment::MAX_ITEMS;
 use enrichment::functions::{Form, Parameter};
 use serde_json::{Map, Value, json};
 
@@ -44,6 +45,7 @@ pub(super) fn document() -> Value {
             "schemas": {
                 "Problem": problem(),
                 "Submitted": submitted(),
+                "Report": report(),
             },
         },
     })
@@ -56,6 +58,16 @@ fn described(operation: &Operation) -> Value {
         "responses": responses(operation),
     });
     let Some(fields) = described.as_object_mut() else { return described };
+    match operation.kind {
+        Kind::Enrich => {
+            fields.insert("requestBody".to_owned(), enrich_body());
+        }
+        Kind::Job => {
+            fields.insert("parameters".to_owned(), job_parameters());
+            fields.insert("security".to_owned(), json!([]));
+        }
+        Kind::LookUp | Kind::Submit | Kind::Status => {}
+    }
     if !operation.parameters.is_empty() {
         match operation.method {
             Method::Get => {
@@ -98,6 +110,62 @@ fn body(parameters: &[Parameter]) -> Value {
     json!({ "required": true, "content": { "application/json": { "schema": schema } } })
 }
 
+fn enrich_body() -> Value {
+    let item = |name: &str, schema: Value, others: &[(&str, Value)]| {
+        let mut properties = Map::from_iter([(name.to_owned(), schema)]);
+        properties.extend(others.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())));
+        json!({ "type": "object", "required": [name], "properties": properties, "additionalProperties": false })
+    };
+    let text = || json!({ "type": "string", "minLength": 1 });
+    let of_file = [("name", text()), ("archive_password", text()), ("document_password", text())];
+    let items = [
+        item("url", text(), &[]),
+        item("hash", json!({ "type": "string", "pattern": HASH }), &[]),
+        item("file", json!({ "type": "string", "contentEncoding": "base64", "minLength": 4 }), &of_file),
+    ];
+    let options = json!({
+        "incident": { "type": ["string", "integer"], "description": "Number or id of the incident" },
+        "upload": { "type": "boolean", "description": "Send the indicators to the workspace" },
+        "resubmit": { "type": "boolean", "description": "Analyse again although a verdict is known" },
+        "deadline": { "type": "string", "examples": ["10m"], "description": "When to report what is there" },
+        "send_one_time_links": { "type": "boolean", "description": "Send links that work once, too" },
+        "shareable": { "type": "boolean", "description": "Let VirusTotal learn the hash" },
+        "tags": { "type": "array", "items": { "type": "string" } },
+        "max_jobs": { "type": "integer", "minimum": 1, "maximum": 1000 },
+    });
+    let mut properties = options.as_object().cloned().unwrap_or_default();
+    let list = json!({ "type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": { "anyOf": items } });
+    properties.insert("items".to_owned(), list);
+    let form = json!({
+        "type": "object",
+        "properties": {
+            "file": { "type": "string", "contentMediaType": "application/octet-stream" },
+            "url": { "type": "string" },
+            "hash": { "type": "string" },
+            "incident": { "type": "string" },
+        },
+    });
+    json!({
+        "required": true,
+        "description": "JSON; or a form, whose fields have the names of the options and of an item; or a file, its name in \
+            the query as `name` and the options beside it",
+        "content": {
+            "application/json": {
+                "schema": { "type": "object", "required": ["items"], "properties": properties, "additionalProperties": false },
+            },
+            "multipart/form-data": { "schema": form },
+            "application/octet-stream": { "schema": {} },
+        },
+    })
+}
+
+fn job_parameters() -> Value {
+    json!([
+        { "name": "job", "in": "path", "required": true, "schema": { "type": "string" } },
+        { "name": "token", "in": "query", "required": true, "schema": { "type": "string" } },
+    ])
+}
+
 fn as_text(form: Form) -> Value {
     match form {
         Form::Number => json!({ "type": "integer", "minimum": 1 }),
@@ -130,6 +198,7 @@ fn responses(operation: &Operation) -> Value {
     let success = match operation.kind {
         Kind::Submit => json!({ "$ref": "#/components/schemas/Submitted" }),
         Kind::Status => json!({ "type": "object" }),
+        Kind::Enrich | Kind::Job => json!({ "$ref": "#/components/schemas/Report" }),
         Kind::LookUp => json!({}),
     };
     let mut responses = Map::new();
@@ -141,6 +210,20 @@ fn responses(operation: &Operation) -> Value {
             "content": { "application/json": { "schema": success } },
         }),
     );
+    if operation.may_take_time() {
+        responses.insert(
+            "202".to_owned(),
+            json!({
+                "description": "Something is running; ask the address in Location after Retry-After",
+                "headers": {
+                    "X-Request-Id": { "$ref": "#/components/headers/RequestId" },
+                    "Retry-After": { "$ref": "#/components/headers/RetryAfter" },
+                    "Location": { "description": "Where to ask again", "required": true, "schema": { "type": "string" } },
+                },
+                "content": { "application/json": { "schema": { "$ref": "#/components/schemas/Report" } } },
+            }),
+        );
+    }
     for status in operation.refusals() {
         let mut headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/RequestId" } });
         if matches!(status.code, 429 | 502 | 503 | 504)
@@ -176,6 +259,37 @@ fn problem() -> Value {
             "parameter": text(),
             "retry_after": { "type": "integer", "minimum": 1 },
             "request_id": text(),
+        },
+    })
+}
+
+/// What stays in a report; later versions add fields.
+fn report() -> Value {
+    json!({
+        "type": "object",
+        "required": ["job", "complete", "verdict", "summary", "items", "upload"],
+        "properties": {
+            "job": { "type": "string" },
+            "complete": { "type": "boolean", "description": "Whether nothing is running any more" },
+            "verdict": { "enum": ["unknown", "clean", "suspicious", "malicious"] },
+            "summary": { "type": "string", "description": "One line that stands alone" },
+            "items": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["kind", "value", "state", "verdict", "reason"],
+                    "properties": {
+                        "kind": { "enum": ["url", "hash", "file"] },
+                        "value": { "type": "string" },
+                        "state": {
+                            "enum": ["known", "analysed", "running", "unknown", "held_back", "refused", "failed"],
+                        },
+                        "verdict": { "type": ["string", "null"] },
+                        "reason": { "type": "string" },
+                    },
+                },
+            },
+            "upload": { "type": "object" },
         },
     })
 }

@@ -30,6 +30,10 @@ pub(super) enum Kind {
     LookUp,
     /// Submits to VMRay.
     Submit,
+    /// Answers about things, or begins to.
+    Enrich,
+    /// Says how far that is, to whoever has the link.
+    Job,
     /// Reads our own state.
     Status,
 }
@@ -45,30 +49,41 @@ impl Operation {
     /// Returns the statuses besides 200.
     pub(super) fn refusals(&self) -> Vec<Status> {
         let status = |code, when| Status { code, when };
-        let mut list = vec![
-            status(431, "Headers or address are too large"),
-            status(401, "No key that is known came with the request"),
-        ];
+        let mut list = vec![status(431, "Headers or address are too large")];
+        match self.scope {
+            Some(_) => list.push(status(401, "No key that is known came with the request")),
+            None => list.push(status(403, "The link is not valid, or has expired")),
+        }
         if self.scope == Some(Scope::Submit) {
             list.push(status(403, "The key may read, not submit"));
         }
-        if self.kind == Kind::Status {
-            list.push(status(503, "The state cannot be read"));
-            list.sort_by_key(|status| status.code);
-            return list;
+        if self.kind != Kind::Status {
+            list.extend([
+                status(400, "A parameter is missing or cannot be read; the answer names it"),
+                status(404, "It is not known"),
+                status(409, "VMRay refused it, or a quota is used up"),
+                status(429, "VMRay asks to wait; see Retry-After"),
+                status(502, "VMRay failed or cannot be reached"),
+                status(504, "VMRay gave no answer in time"),
+            ]);
         }
-        list.extend([
-            status(400, "A parameter is missing or cannot be read; the answer names it"),
-            status(404, "VMRay does not know it"),
-            status(408, "The body came too slowly"),
-            status(409, "VMRay refused it, or a quota is used up"),
-            status(413, "The body or the file is too large"),
-            status(429, "VMRay asks to wait; see Retry-After"),
-            status(502, "VMRay failed or cannot be reached"),
-            status(504, "VMRay gave no answer in time"),
-        ]);
+        if !matches!(self.kind, Kind::Status | Kind::Job) {
+            list.push(status(408, "The body came too slowly"));
+            list.push(status(413, "The body or the file is too large"));
+        }
+        if matches!(self.kind, Kind::Submit | Kind::Enrich) {
+            list.push(status(507, "The file cannot be kept while it is sent"));
+        }
+        if matches!(self.kind, Kind::Status | Kind::Enrich | Kind::Job) {
+            list.push(status(503, "The state cannot be used"));
+        }
         list.sort_by_key(|status| status.code);
         list
+    }
+
+    /// Says whether the answer may come later.
+    pub(super) fn may_take_time(&self) -> bool {
+        matches!(self.kind, Kind::Enrich | Kind::Job)
     }
 }
 
@@ -83,16 +98,40 @@ impl Method {
 
 /// Returns all of them, in the order of the docs.
 pub(super) fn all() -> Vec<Operation> {
-    let mut all = vec![Operation {
-        id: "status".to_owned(),
-        method: Method::Get,
-        path: "/api/status".to_owned(),
-        summary: "What the feed has done and what is open",
-        answer: "Counts, open records and the newest runs",
-        scope: Some(Scope::Read),
+    let enrich = Operation {
+        id: "enrich".to_owned(),
+        method: Method::Post,
+        path: "/api/enrich".to_owned(),
+        summary: "What VMRay says about URLs, hashes and files; what it does not know is analysed, once",
+        answer: "The report, if all is known; else 202 with the report so far, and the link to ask again in Location",
+        scope: Some(Scope::Submit),
         parameters: Vec::new(),
-        kind: Kind::Status,
-    }];
+        kind: Kind::Enrich,
+    };
+    let job = Operation {
+        id: "enrich_job".to_owned(),
+        method: Method::Get,
+        path: "/api/enrich/{job}".to_owned(),
+        summary: "How far an answer is; the link that POST /api/enrich gave, which works for a week without a key",
+        answer: "The report; 202 while something is running",
+        scope: None,
+        parameters: Vec::new(),
+        kind: Kind::Job,
+    };
+    let mut all = vec![
+        enrich,
+        job,
+        Operation {
+            id: "status".to_owned(),
+            method: Method::Get,
+            path: "/api/status".to_owned(),
+            summary: "What the feed has done and what is open",
+            answer: "Counts, open records and the newest runs",
+            scope: Some(Scope::Read),
+            parameters: Vec::new(),
+            kind: Kind::Status,
+        },
+    ];
     for function in Function::ALL {
         for method in [Method::Get, Method::Post] {
             all.push(of_function(function, method));

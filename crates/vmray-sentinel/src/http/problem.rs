@@ -16,9 +16,10 @@ pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     title: &'static str,
-    detail: String,
+    // Boxed, so that a Result with a problem in it stays small.
+    detail: Box<str>,
     next_step: Cow<'static, str>,
-    parameter: Option<String>,
+    parameter: Option<Box<str>>,
     retry_after: Option<Duration>,
     challenge: bool,
 }
@@ -53,7 +54,7 @@ impl Problem {
             status,
             code,
             title,
-            detail: detail.into(),
+            detail: detail.into().into_boxed_str(),
             next_step: Cow::Borrowed(""),
             parameter: None,
             retry_after: None,
@@ -84,7 +85,7 @@ impl Problem {
         };
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail)
             .with_next_step("mend the parameter; /docs lists every form that is read");
-        problem.parameter = Some(parameter.to_owned());
+        problem.parameter = Some(parameter.into());
         problem
     }
 
@@ -101,7 +102,7 @@ impl Problem {
     }
 
     /// Something else than a job that is not there.
-    pub(super) fn not_found(detail: impl Into<String>, step: &'static str) -> Self {
+    pub(super) fn not_found(detail: impl Into<String>, step: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "It is not known", detail).with_next_step(step)
     }
 
@@ -164,6 +165,18 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "state", "The state cannot be used", detail)
             .with_next_step("check StateUrl and the rights on it; `vmray-sentinel doctor` says more")
             .with_retry_after(BACK_SOON)
+    }
+
+    /// A link whose token is wrong or over.
+    pub(super) fn link(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "link", "The link is not valid", detail)
+            .with_next_step("ask again with POST /api/enrich; what is known is answered at once and costs nothing")
+    }
+
+    /// A disk that cannot take a file on its way.
+    pub(super) fn disk(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, "disk", "The file cannot be kept while it is sent", detail)
+            .with_next_step("check the space and the rights of the folder for temporary files (TMPDIR)")
     }
 
     /// A fault of ours.
@@ -230,6 +243,23 @@ impl From<functions::Error> for Problem {
             functions::Error::Throttled { retry_after } => throttled(retry_after).with_next_step(hint),
             functions::Error::Vmray(_) => vmray(detail).with_next_step(hint),
             functions::Error::Deadline { .. } => deadline(detail).with_next_step(hint),
+        }
+    }
+}
+
+impl From<enrichment::Error> for Problem {
+    fn from(error: enrichment::Error) -> Self {
+        let (detail, hint) = (error.to_string(), error.hint().to_owned());
+        match error {
+            enrichment::Error::BadRequest { parameter, reason } => Self::bad_request(&parameter, reason),
+            enrichment::Error::NotFound => Self::not_found(detail, hint),
+            enrichment::Error::Refused { .. } => refused(detail).with_next_step(hint),
+            enrichment::Error::Quota { .. } => quota(detail).with_next_step(hint),
+            enrichment::Error::TooLarge { max_bytes } => Self::too_large(max_bytes),
+            enrichment::Error::Throttled { retry_after } => throttled(retry_after).with_next_step(hint),
+            enrichment::Error::Vmray { .. } => vmray(detail).with_next_step(hint),
+            enrichment::Error::Deadline { .. } => deadline(detail).with_next_step(hint),
+            enrichment::Error::State(error) => Self::state(error.to_string()),
         }
     }
 }

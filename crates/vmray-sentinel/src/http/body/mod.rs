@@ -1,5 +1,8 @@
 //! Bodies, read in pieces: each piece must come in time, and all together must not be too many.
 
+pub(super) mod files;
+mod json_files;
+
 use std::time::Duration;
 
 use axum::body::Body;

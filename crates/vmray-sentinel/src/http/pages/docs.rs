@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::http::operations::{self, Method, Operation};
+use crate::http::operations::{self, Kind, Method, Operation};
 
 #[derive(Template)]
 #[template(path = "docs.html")]
@@ -81,6 +81,11 @@ fn example(operation: &Operation) -> String {
     let path = &operation.path;
     match operation.method {
         Method::Get => format!("curl {key} http://127.0.0.1:8080{path}"),
+        Method::Post if operation.kind == Kind::Enrich => {
+            format!(
+                "curl {key} --json '{{\"items\": [{{\"url\": \"www.example.com/a\"}}]}}' http://127.0.0.1:8080{path}"
+            )
+        }
         Method::Post => {
             let needed = operation.parameters.iter().filter(|parameter| parameter.required);
             let fields: Vec<String> = needed.map(|parameter| format!("\"{}\": \"...\"", parameter.name)).collect();

@@ -1,5 +1,6 @@
 //! The routes together, without a socket.
 
+mod enrich;
 mod playbooks;
 
 use std::sync::Arc;
@@ -43,6 +44,10 @@ struct Bench {
 
 impl Bench {
     fn new(keys: ApiKeys) -> Self {
+        Self::with(keys, None)
+    }
+
+    fn with(keys: ApiKeys, public_url: Option<&str>) -> Self {
         let now = "2026-11-24T12:00:00Z".parse().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(TokioClock::new(now));
         let mut world = World::new();
@@ -50,7 +55,10 @@ impl Bench {
         world.add_submission(Submission::finished(51, 12, now, Some(Verdict::Malicious)));
         let stack = Stack::new(world, StackOptions::default(), clock.clone());
         let settings = stack.settings().into_iter().map(|(name, value)| (name.to_owned(), value));
-        let environment: Environment = settings.chain([("StateUrl".to_owned(), "memory:".to_owned())]).collect();
+        let ours = [("StateUrl", "memory:"), ("PublicUrl", public_url.unwrap_or_default())];
+        let ours = ours.into_iter().filter(|(_, value)| !value.is_empty());
+        let ours = ours.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment: Environment = settings.chain(ours).collect();
         let mut config = ApiConfig::load(&Settings::load(&[], environment, None)).unwrap();
         config.transport = Arc::new(stack.in_process());
         let built = Arc::new(config.build(Storage::create(&StateUrl::Memory).unwrap(), &clock));
@@ -68,6 +76,11 @@ impl Bench {
 
     fn open() -> Self {
         Self::new(ApiKeys::default())
+    }
+
+    /// One that knows its own address.
+    fn at(public_url: &str) -> Self {
+        Self::with(ApiKeys::default(), Some(public_url))
     }
 
     /// Sends indicators where a playbook's connector action does; the stand-in refuses what Sentinel would.

@@ -1,0 +1,64 @@
+//! `POST /api/enrich` and `GET /api/enrich/{job}`.
+//!
+//! A request is answered by a task of its own: a caller that goes away does not leave a submission half done. The link
+//! of a job carries a signed token, so whoever has it may ask; it is absolute where the program knows its own address
+//! (`PublicUrl`, or what Azure says), and never taken from the request.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use enrichment::{Answer, JobId, LinkError};
+use serde::Deserialize;
+
+use super::problem::Problem;
+use super::{Api, enrich_body};
+
+/// The query of a job's link.
+#[derive(Debug, Deserialize)]
+pub(super) struct Link {
+    token: Option<String>,
+}
+
+/// Answers what is known, and begins what is not.
+pub(super) async fn enrich(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
+    let request = enrich_body::read(request, &api.room).await?;
+    let enrichment = api.enrichment.clone();
+    let answer = api.in_task(async move { Box::pin(enrichment.enrich(request)).await }).await??;
+    respond(&api, answer).await
+}
+
+/// Answers how far a job is.
+pub(super) async fn job(
+    State(api): State<Arc<Api>>,
+    Path(job): Path<String>,
+    Query(link): Query<Link>,
+) -> Result<Response, Problem> {
+    let job: JobId =
+        job.parse().map_err(|error: enrichment::JobIdError| Problem::bad_request("job", error.to_string()))?;
+    let token = link.token.ok_or_else(|| Problem::bad_request("token", "is missing"))?;
+    api.enrichment.verify(&job, &token).await.map_err(|error| match error {
+        LinkError::Wrong | LinkError::Expired => Problem::link(error.to_string()),
+        LinkError::State(error) => Problem::state(error.to_string()),
+    })?;
+    let enrichment = api.enrichment.clone();
+    let answer = api.in_task(async move { Box::pin(enrichment.job(&job)).await }).await??;
+    respond(&api, answer).await
+}
+
+async fn respond(api: &Api, answer: Answer) -> Result<Response, Problem> {
+    match answer {
+        Answer::Done(report) => Ok(Json(report).into_response()),
+        Answer::Pending { job, retry_after, report_so_far } => {
+            let token = api.enrichment.sign(&job).await?;
+            let base = api.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
+            let link = format!("{}/api/enrich/{job}?token={token}", base.trim_end_matches('/'));
+            let location = HeaderValue::try_from(link).map_err(|_| Problem::internal())?;
+            let wait = HeaderValue::from(retry_after.as_secs().max(1));
+            let headers = [(header::LOCATION, location), (header::RETRY_AFTER, wait)];
+            Ok((StatusCode::ACCEPTED, headers, Json(report_so_far)).into_response())
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! What `POST /api/enrich` is sent: JSON, a form, or a file with its name in the query.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, header};
+use enrichment::{EnrichOptions, EnrichRequest, FileItem, IncidentId, Item, SpoolRoom, SpooledFile};
+use secrecy::SecretString;
+use serde::{Deserialize, Deserializer};
+
+use super::body::files::{self, Form, Json};
+use super::problem::Problem;
+use crate::config::duration;
+
+/// The longest wait that a caller may ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// The JSON body.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    items: Vec<ItemBody>,
+    #[serde(default, deserialize_with = "scalar")]
+    incident: Option<String>,
+    #[serde(default)]
+    upload: Option<bool>,
+    #[serde(default)]
+    resubmit: Option<bool>,
+    #[serde(default, deserialize_with = "scalar")]
+    deadline: Option<String>,
+    #[serde(default)]
+    send_one_time_links: Option<bool>,
+    #[serde(default)]
+    shareable: Option<bool>,
+    #[serde(default)]
+    tags: Option<Vec<String>>,
+    #[serde(default)]
+    max_jobs: Option<u32>,
+}
+
+/// One thing to ask about.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ItemBody {
+    url: Option<String>,
+    hash: Option<String>,
+    file: Option<FileBody>,
+    name: Option<String>,
+    archive_password: Option<String>,
+    document_password: Option<String>,
+}
+
+/// The number of a file, as text or as the object that the Office 365 connector makes.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum FileBody {
+    Number(usize),
+    Wrapped {
+        #[serde(rename = "$content")]
+        content: usize,
+    },
+}
+
+/// Reads the request.
+pub(super) async fn read(request: Request, room: &SpoolRoom) -> Result<EnrichRequest, Problem> {
+    let (parts, body) = request.into_parts();
+    let kind = kind_of(&parts.headers);
+    let query = parts.uri.query().unwrap_or_default();
+    let query: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    match kind {
+        Kind::Json => from_json(files::json(body, room).await?),
+        Kind::Form(boundary) => from_fields(query, files::form(body, boundary, room).await?),
+        Kind::File => {
+            let file = files::raw(body, room).await?;
+            let name = query.iter().find(|(field, _)| field == "name").map(|(_, name)| name.clone());
+            let name = name.or_else(|| parts.headers.get("x-file-name")?.to_str().ok().map(str::to_owned));
+            from_fields(query, Form { fields: Vec::new(), files: vec![(name, file)] })
+        }
+    }
+}
+
+/// What kind of body it is.
+enum Kind {
+    Json,
+    Form(String),
+    File,
+}
+
+/// Tells the kind of a body. `curl -d` and some workflows send JSON without saying so.
+fn kind_of(headers: &HeaderMap) -> Kind {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if let Ok(boundary) = multer::parse_boundary(given) {
+        return Kind::Form(boundary);
+    }
+    let kind = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind.as_str() {
+        "" | "application/json" | "application/x-www-form-urlencoded" | "text/plain" | "text/json" => Kind::Json,
+        other if other.ends_with("+json") => Kind::Json,
+        _ => Kind::File,
+    }
+}
+
+fn from_json(Json { skeleton, files }: Json) -> Result<EnrichRequest, Problem> {
+    let mut reader = serde_json::Deserializer::from_slice(&skeleton);
+    let body: Body = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let parameter = if path == "." { "body".to_owned() } else { path };
+        Problem::bad_request(&parameter, format!("cannot be read: {}", error.inner()))
+    })?;
+    reader.end().map_err(|_| Problem::bad_request("body", "goes on after its JSON"))?;
+    let items = body.items.into_iter().enumerate();
+    let items = items.map(|(at, item)| item.read(at, &files)).collect::<Result<Vec<_>, _>>()?;
+    Ok(EnrichRequest {
+        items,
+        incident: incident(body.incident.as_deref())?,
+        upload: body.upload.unwrap_or(false),
+        options: EnrichOptions {
+            resubmit: body.resubmit,
+            deadline: body.deadline.as_deref().map(deadline).transpose()?,
+            send_one_time_links: body.send_one_time_links.unwrap_or(false),
+            shareable: body.shareable.unwrap_or(false),
+            tags: body.tags.unwrap_or_default(),
+            max_jobs: body.max_jobs,
+        },
+    })
+}
+
+impl ItemBody {
+    fn read(self, at: usize, files: &[SpooledFile]) -> Result<Item, Problem> {
+        let parameter = format!("items[{at}]");
+        let wrong = |error: enrichment::ItemError| Problem::bad_request(&parameter, format!("is wrong: {error}"));
+        match (self.url, self.hash, self.file) {
+            (Some(url), None, None) => Item::url(&url).map_err(wrong),
+            (None, Some(hash), None) => Item::hash(&hash).map_err(wrong),
+            (None, None, Some(FileBody::Number(number) | FileBody::Wrapped { content: number })) => {
+                let file = files.get(number).cloned();
+                let file = file.ok_or_else(|| Problem::bad_request(&parameter, "holds a file that is not base64"))?;
+                Ok(file_item(self.name, file, self.archive_password, self.document_password))
+            }
+            _ => Err(Problem::bad_request(&parameter, "needs one of url, hash and file")),
+        }
+    }
+}
+
+/// Reads a form, or the query of a body that is a file.
+fn from_fields(query: Vec<(String, String)>, form: Form) -> Result<EnrichRequest, Problem> {
+    let mut request = EnrichRequest::new(Vec::new());
+    let (mut archive_password, mut document_password) = (None, None);
+    for (name, value) in query.into_iter().chain(form.fields) {
+        let wrong = |error: enrichment::ItemError| Problem::bad_request(&name, format!("is wrong: {error}"));
+        match name.as_str() {
+            "url" => request.items.push(Item::url(&value).map_err(wrong)?),
+            "hash" => request.items.push(Item::hash(&value).map_err(wrong)?),
+            "incident" => request.incident = incident(Some(&value))?,
+            "upload" => request.upload = flag(&name, &value)?,
+            "resubmit" => request.options.resubmit = Some(flag(&name, &value)?),
+            "deadline" => request.options.deadline = Some(deadline(&value)?),
+            "send_one_time_links" => request.options.send_one_time_links = flag(&name, &value)?,
+            "shareable" => request.options.shareable = flag(&name, &value)?,
+            "tags" => request
+                .options
+                .tags
+                .extend(value.split(',').map(str::trim).filter(|tag| !tag.is_empty()).map(str::to_owned)),
+            "max_jobs" => {
+                let number = value.trim().parse().map_err(|_| Problem::bad_request(&name, "is not a whole number"))?;
+                request.options.max_jobs = Some(number);
+            }
+            "archive_password" => archive_password = Some(value),
+            "document_password" => document_password = Some(value),
+            // The name of the file, and a key.
+            "name" | "code" => {}
+            _ => return Err(Problem::bad_request(&name, "is not known here")),
+        }
+    }
+    for (name, file) in form.files {
+        request.items.push(file_item(name, file, archive_password.clone(), document_password.clone()));
+    }
+    Ok(request)
+}
+
+fn file_item(name: Option<String>, file: SpooledFile, archive: Option<String>, document: Option<String>) -> Item {
+    Item::File(FileItem {
+        name: name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
+        file,
+        archive_password: archive.map(SecretString::from),
+        document_password: document.map(SecretString::from),
+    })
+}
+
+fn incident(text: Option<&str>) -> Result<Option<IncidentId>, Problem> {
+    match text.map(str::trim) {
+        None | Some("") => Ok(None),
+        Some(text) => text
+            .parse()
+            .map(Some)
+            .map_err(|error: enrichment::IncidentIdError| Problem::bad_request("incident", error.to_string())),
+    }
+}
+
+/// Reads `10m` or a number of seconds.
+fn deadline(text: &str) -> Result<Duration, Problem> {
+    let text = text.trim();
+    let seconds = text.parse::<u64>().map(Duration::from_secs).ok();
+    let wait = seconds.or_else(|| duration::parse(text).ok());
+    wait.filter(|wait| *wait <= LONGEST_WAIT)
+        .ok_or_else(|| Problem::bad_request("deadline", "is not a time such as 10m, of at most 24h"))
+}
+
+fn flag(name: &str, text: &str) -> Result<bool, Problem> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" | "" => Ok(false),
+        _ => Err(Problem::bad_request(name, "is neither true nor false")),
+    }
+}
+
+/// Reads a text or a number: incidents have both.
+fn scalar<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Scalar {
+        Text(String),
+        Number(u64),
+    }
+    Ok(Option::<Scalar>::deserialize(deserializer)?.map(|scalar| match scalar {
+        Scalar::Text(text) => text,
+        Scalar::Number(number) => number.to_string(),
+    }))
+}
