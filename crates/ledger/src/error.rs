@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::io::ErrorKind;
 
+use crate::RemoteTrouble;
+
 /// What a caller can decide on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -60,6 +62,14 @@ pub enum Error {
         /// Why it does not read.
         reason: String,
     },
+    /// A distant store refuses, or cannot be reached.
+    #[error("{reason}")]
+    Remote {
+        /// What its client says.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
     /// A name that no object can have.
     #[error("'{name}' cannot be the name of a stored object")]
     Name {
@@ -73,6 +83,9 @@ pub enum Error {
 
 impl From<slatedb::Error> for Error {
     fn from(error: slatedb::Error) -> Self {
+        if let Some(trouble) = RemoteTrouble::find(&error) {
+            return trouble.clone().into();
+        }
         match error.kind() {
             slatedb::ErrorKind::Closed(slatedb::CloseReason::Fenced) => Self::Fenced,
             slatedb::ErrorKind::Data => {
@@ -89,8 +102,17 @@ impl From<object_store::Error> for Error {
     }
 }
 
+impl From<RemoteTrouble> for Error {
+    fn from(trouble: RemoteTrouble) -> Self {
+        Self::Remote { reason: trouble.reason, hint: trouble.hint }
+    }
+}
+
 impl Error {
     fn from_chain(error: Box<dyn StdError + Send + Sync>) -> Self {
+        if let Some(trouble) = RemoteTrouble::find(&*error) {
+            return trouble.clone().into();
+        }
         let mut text = String::new();
         let mut next: Option<&(dyn StdError + 'static)> = Some(&*error);
         while let Some(cause) = next {

@@ -12,6 +12,7 @@ mod overlay;
 mod reader;
 mod record;
 mod records;
+mod remote;
 mod state_url;
 mod storage;
 mod upkeep;
@@ -29,7 +30,8 @@ pub use record::{
     RunRecord, SampleRecord, SubmissionRecord,
 };
 pub use records::Records;
-pub use state_url::{StateUrl, StateUrlError};
+pub use remote::{RemoteTrouble, Repeat};
+pub use state_url::{BlobPlace, StateUrl, StateUrlError};
 pub use storage::Storage;
 pub use upkeep::Upkeep;
 pub use writer::Ledger;

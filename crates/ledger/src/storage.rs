@@ -9,7 +9,8 @@ use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 
 use crate::overlay::Overlay;
-use crate::{Error, StateUrl};
+use crate::remote::Remote;
+use crate::{BlobPlace, Error, StateUrl};
 
 /// A place for the state of all routes.
 #[derive(Debug, Clone)]
@@ -27,6 +28,7 @@ impl Storage {
                 make_folder(folder).map_err(|error| unusable(folder, &error))?;
                 Self::of_folder(folder)
             }
+            StateUrl::Blob(place) => Err(unconnected(place)),
         }
     }
 
@@ -37,12 +39,19 @@ impl Storage {
                 Self::of_folder(folder)
             }
             StateUrl::Folder(_) | StateUrl::Memory => Ok(Self::over(Arc::new(InMemory::new()))),
+            StateUrl::Blob(place) => Err(unconnected(place)),
         }
     }
 
     /// Uses an object store that the caller brings. Nothing but the engine's own fencing keeps a second writer out.
     pub fn over(store: Arc<dyn ObjectStore>) -> Self {
         Self { store, folder: None }
+    }
+
+    /// Uses an object storage behind a network, connected by the caller, whose client repeats by itself what is
+    /// idempotent. It must keep attributes, as every cloud does: the engine tells its writes from others' by them.
+    pub fn remote(store: Arc<dyn ObjectStore>) -> Self {
+        Self::over(Arc::new(Remote::new(store)))
     }
 
     /// Returns this place with every write going to memory.
@@ -80,6 +89,11 @@ impl Storage {
             Err(TryLockError::Error(error)) => Err(unusable(&path, &error)),
         }
     }
+}
+
+/// What lies in a cloud needs a client and a key, which only the caller has.
+fn unconnected(place: &BlobPlace) -> Error {
+    Error::Unusable { place: place.to_string(), reason: "it is opened with Storage::remote".to_owned() }
 }
 
 /// Held while a writer is open. The system gives it back when the process dies, however it dies.

@@ -75,9 +75,14 @@ pub struct Cloud {
     pub graph_scope: String,
     /// Scope of the Logs Ingestion API.
     pub ingestion_scope: String,
+    /// What follows `https://ACCOUNT.blob.` in the address of a storage account.
+    pub storage_suffix: String,
 }
 
 impl Cloud {
+    /// Scope of blob storage, the same in every cloud.
+    pub const STORAGE_SCOPE: &str = "https://storage.azure.com/.default";
+
     /// Returns the profile of the cloud that a setting names (`public`, `usgov`, `china`).
     pub fn named(name: &str) -> Result<Self, UnknownCloud> {
         name.parse().map(Self::of)
@@ -97,6 +102,7 @@ impl Cloud {
                 arm: "management.azure.com",
                 graph: "graph.microsoft.com",
                 monitor: "monitor.azure.com",
+                storage: "core.windows.net",
             },
             CloudName::UsGov => Hosts {
                 authority: "login.microsoftonline.us",
@@ -104,6 +110,7 @@ impl Cloud {
                 arm: "management.usgovcloudapi.net",
                 graph: "graph.microsoft.us",
                 monitor: "monitor.azure.us",
+                storage: "core.usgovcloudapi.net",
             },
             CloudName::China => Hosts {
                 authority: "login.partner.microsoftonline.cn",
@@ -111,6 +118,7 @@ impl Cloud {
                 arm: "management.chinacloudapi.cn",
                 graph: "microsoftgraph.chinacloudapi.cn",
                 monitor: "monitor.azure.cn",
+                storage: "core.chinacloudapi.cn",
             },
         };
         Self {
@@ -122,6 +130,7 @@ impl Cloud {
             management_scope: scope(hosts.arm),
             graph_scope: scope(hosts.graph),
             ingestion_scope: scope(hosts.monitor),
+            storage_suffix: hosts.storage.to_owned(),
         }
     }
 }
@@ -132,6 +141,7 @@ struct Hosts {
     arm: &'static str,
     graph: &'static str,
     monitor: &'static str,
+    storage: &'static str,
 }
 
 fn scope(host: &str) -> String {
@@ -154,20 +164,21 @@ mod tests {
             .map(|name| {
                 let cloud = Cloud::named(name.as_str()).unwrap();
                 format!(
-                    "{name}: {} {} {} {} {} {}",
+                    "{name}: {} {} {} {} {} {} {}",
                     cloud.authority,
                     cloud.ti_endpoint,
                     cloud.arm_endpoint,
                     cloud.graph_endpoint,
                     cloud.management_scope,
-                    cloud.ingestion_scope
+                    cloud.ingestion_scope,
+                    cloud.storage_suffix
                 )
             })
             .collect();
         insta::assert_snapshot!(shown.join("\n"), @"
-        public: https://login.microsoftonline.com https://api.ti.sentinel.azure.com https://management.azure.com https://graph.microsoft.com https://management.azure.com/.default https://monitor.azure.com/.default
-        usgov: https://login.microsoftonline.us https://api.ti.sentinel.azure.us https://management.usgovcloudapi.net https://graph.microsoft.us https://management.usgovcloudapi.net/.default https://monitor.azure.us/.default
-        china: https://login.partner.microsoftonline.cn https://api.ti.sentinel.azure.cn https://management.chinacloudapi.cn https://microsoftgraph.chinacloudapi.cn https://management.chinacloudapi.cn/.default https://monitor.azure.cn/.default
+        public: https://login.microsoftonline.com https://api.ti.sentinel.azure.com https://management.azure.com https://graph.microsoft.com https://management.azure.com/.default https://monitor.azure.com/.default core.windows.net
+        usgov: https://login.microsoftonline.us https://api.ti.sentinel.azure.us https://management.usgovcloudapi.net https://graph.microsoft.us https://management.usgovcloudapi.net/.default https://monitor.azure.us/.default core.usgovcloudapi.net
+        china: https://login.partner.microsoftonline.cn https://api.ti.sentinel.azure.cn https://management.chinacloudapi.cn https://microsoftgraph.chinacloudapi.cn https://management.chinacloudapi.cn/.default https://monitor.azure.cn/.default core.chinacloudapi.cn
         ");
     }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use enrichment::functions::{Functions, LARGEST_UPLOAD, Resubmit};
 use enrichment::{Enrichment, Parts, SpoolRoom, Uploads};
 use indicators::Style;
-use ledger::{StateUrl, Storage};
+use ledger::Storage;
 use outbound::{Clock, RetryPolicy, ServiceUrl, Transport};
 use tokio_util::task::TaskTracker;
 
 use crate::config::{
-    EnrichConfig, IndicatorConfig, Problems, ROUTE, Reader, SentinelConfig, Settings, VmrayConfig, public_url,
-    state_url, transport,
+    EnrichConfig, IndicatorConfig, Problems, ROUTE, Reader, SentinelConfig, Settings, StateConfig, VmrayConfig,
+    public_url, transport,
 };
 use crate::connect;
 use crate::http::{Api, Metrics, Recent};
@@ -42,7 +42,7 @@ pub(crate) struct ApiConfig {
     pub(crate) api: ApiSettings,
     pub(crate) transport: Arc<dyn Transport>,
     /// Where the state is.
-    pub(crate) state_url: StateUrl,
+    pub(crate) state: StateConfig,
 }
 
 impl ApiSettings {
@@ -60,7 +60,7 @@ impl ApiConfig {
         let vmray = VmrayConfig::read(&mut reader);
         let indicators = IndicatorConfig::read(&mut reader);
         let api = ApiSettings::read(&mut reader);
-        let state_url = state_url(&mut reader);
+        let state = StateConfig::read(&mut reader);
         let transport = transport(&mut reader).map(|transport| Arc::new(transport) as Arc<dyn Transport>);
         let whole = (|| {
             Some(Self {
@@ -69,7 +69,7 @@ impl ApiConfig {
                 sentinel: None,
                 api: api?,
                 transport: transport?,
-                state_url: state_url?,
+                state: state?,
             })
         })();
         reader.finish(whole)
@@ -77,7 +77,7 @@ impl ApiConfig {
 
     /// Builds the API on a state that is open already.
     pub(crate) fn build(self, storage: Storage, clock: &Arc<dyn Clock>) -> Api {
-        let Self { vmray, indicators, sentinel, api, transport, state_url: _ } = self;
+        let Self { vmray, indicators, sentinel, api, transport, state: _ } = self;
         let style = Style {
             vmray_base: Some(vmray.base.to_string()),
             tlp: indicators.tlp,

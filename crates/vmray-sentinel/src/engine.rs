@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiConfig, ApiSettings};
 use crate::config::{
-    IndicatorConfig, Problems, ROUTE, Reader, Schedule, SentinelConfig, Settings, VmrayConfig, initial_fetch, schedule,
-    state_url, transport,
+    IndicatorConfig, Problems, ROUTE, Reader, Schedule, SentinelConfig, Settings, StateConfig, VmrayConfig,
+    initial_fetch, schedule, transport,
 };
 use crate::connect;
 use crate::failure::Failure;
 use crate::state;
+pub(crate) use crate::state::Changes;
 
 /// Everything that the feed needs, read and valid.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub(crate) struct FeedConfig {
     /// When it runs.
     pub(crate) schedule: Schedule,
     /// Where its state is.
-    pub(crate) state_url: StateUrl,
+    pub(crate) state: StateConfig,
 }
 
 impl FeedConfig {
@@ -44,7 +45,7 @@ impl FeedConfig {
         let api = ApiSettings::read(&mut reader);
         let initial_fetch = initial_fetch(&mut reader);
         let schedule = schedule(&mut reader);
-        let state_url = state_url(&mut reader);
+        let state = StateConfig::read(&mut reader);
         let transport = transport(&mut reader).map(|transport| Arc::new(transport) as Arc<dyn Transport>);
         let whole = (|| {
             Some(Self {
@@ -55,7 +56,7 @@ impl FeedConfig {
                 initial_fetch: initial_fetch?,
                 transport: transport?,
                 schedule: schedule?,
-                state_url: state_url?,
+                state: state?,
             })
         })();
         reader.finish(whole)
@@ -69,7 +70,7 @@ impl FeedConfig {
             sentinel: Some(self.sentinel.clone()),
             api: self.api.clone(),
             transport: Arc::clone(&self.transport),
-            state_url: self.state_url.clone(),
+            state: self.state.clone(),
         }
     }
 
@@ -100,11 +101,9 @@ pub(crate) struct Engine {
 impl Engine {
     /// Builds the clients and opens the state: for writing, unless nothing is to be changed.
     pub(crate) fn build(config: FeedConfig, clock: &Arc<dyn Clock>, changes: Changes) -> Result<Self, Failure> {
-        let FeedConfig { vmray, sentinel, indicators, api: _, initial_fetch, transport, schedule, state_url } = config;
-        let opened = match changes {
-            Changes::Kept => Storage::create(&state_url),
-            Changes::None => Storage::existing(&state_url),
-        };
+        let FeedConfig { vmray, sentinel, indicators, api: _, initial_fetch, transport, schedule, state } = config;
+        let state_url = state.url();
+        let opened = state::open(&state, &transport, clock, changes);
         let storage = opened.map_err(|error| state::failed(&state_url, error))?;
         let tokens = connect::tokens(&sentinel, &transport, clock);
         let style = Style {
@@ -153,13 +152,4 @@ impl Engine {
             }
         }
     }
-}
-
-/// Whether a run may change the state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Changes {
-    /// What it does is kept.
-    Kept,
-    /// Nothing is made, not even the folder.
-    None,
 }

@@ -44,7 +44,7 @@ impl Failure {
             _ => Exit::Failed,
         };
         let hint = match &error {
-            feed::Error::State(error) => state::hint(error).to_owned(),
+            feed::Error::State(error) => state::hint(error),
             feed::Error::Vmray(error) => error.hint().to_owned(),
             feed::Error::Upload(error) => error.hint(),
             feed::Error::Serialise(_) => "this is a fault of the program: report it with the log".to_owned(),

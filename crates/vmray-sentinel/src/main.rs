@@ -21,6 +21,9 @@ mod paint;
 mod progress;
 mod signals;
 mod state;
+#[cfg(test)]
+#[path = "../../ledger/tests/suite/mod.rs"]
+mod suite;
 mod summary;
 mod telemetry;
 mod view;

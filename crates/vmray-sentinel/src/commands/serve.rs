@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use feed::RunOptions;
-use ledger::Storage;
 use serde_json::json;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -84,8 +83,9 @@ async fn site_alone(
     keys: ApiKeys,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let state_url = api.state_url.clone();
-    let storage = Storage::create(&state_url).map_err(|error| state::failed(&state_url, error))?;
+    let state_url = api.state.url();
+    let opened = state::open(&api.state, &api.transport, &app.clock, Changes::Kept);
+    let storage = opened.map_err(|error| state::failed(&state_url, error))?;
     let api = Arc::new(api.build(storage, &app.clock));
     let pages = Pages {
         recent: Arc::clone(&api.recent),

@@ -7,6 +7,7 @@
 
 mod allow_list;
 mod api_keys;
+mod connection_string;
 pub(crate) mod duration;
 mod enrich;
 mod environment;
@@ -22,6 +23,7 @@ mod source;
 mod state;
 
 pub(crate) use api_keys::{ApiKeys, Scope, make as make_api_key};
+pub(crate) use connection_string::StorageKey;
 pub(crate) use enrich::EnrichConfig;
 pub(crate) use environment::Environment;
 pub(crate) use logs::{LogConfig, LogFormat};
@@ -34,4 +36,4 @@ pub(crate) use reader::Reader;
 pub(crate) use schedule::Schedule;
 pub(crate) use show::{Shown, effective, reference, schema};
 pub(crate) use source::Settings;
-pub(crate) use state::{ROUTE, load_state_url, state_url};
+pub(crate) use state::{BlobConfig, BlobCredential, ROUTE, StateConfig};

@@ -86,7 +86,7 @@ impl SentinelConfig {
     }
 }
 
-fn cloud(reader: &mut Reader<'_>) -> Option<Cloud> {
+pub(crate) fn cloud(reader: &mut Reader<'_>) -> Option<Cloud> {
     let name = reader.required::<CloudName>(&settings::AZURE_CLOUD);
     let authority = reader.optional(&settings::AZURE_AUTHORITY_HOST);
     let ti_endpoint = reader.optional(&settings::SENTINEL_TI_ENDPOINT);
@@ -103,7 +103,7 @@ fn cloud(reader: &mut Reader<'_>) -> Option<Cloud> {
 }
 
 /// A secret wins; else a workload identity's token file; else the managed identity.
-fn identity(reader: &mut Reader<'_>) -> Option<Identity> {
+pub(crate) fn identity(reader: &mut Reader<'_>) -> Option<Identity> {
     let secret_value = reader.text(&settings::AZURE_CLIENT_SECRET);
     let token_file = reader.text(&settings::AZURE_FEDERATED_TOKEN_FILE);
     // A secret that could not be read must not turn into another identity unnoticed.

@@ -33,6 +33,7 @@ pub(crate) enum Group {
     Feed,
     Enrichment,
     Api,
+    State,
     Network,
     Logs,
 }
@@ -75,13 +76,14 @@ pub(crate) enum Fallback {
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Vmray,
         Self::Sentinel,
         Self::Indicators,
         Self::Feed,
         Self::Enrichment,
         Self::Api,
+        Self::State,
         Self::Network,
         Self::Logs,
     ];
@@ -95,6 +97,7 @@ impl Group {
             Self::Feed => "The feed",
             Self::Enrichment => "Enrichment",
             Self::Api => "The API",
+            Self::State => "State",
             Self::Network => "Network",
             Self::Logs => "Logs",
         }
@@ -314,10 +317,12 @@ pub(crate) static POLLING: Setting = Setting {
 };
 
 pub(crate) static STATE_URL: Setting = Setting {
-    doc: "Where the feed keeps what it knows: a folder, or `memory:` for a trial that forgets.",
+    doc: "Where the state lies: a folder, `az://account/container/folder` in Azure Blob storage (the folder may be left \
+          out; the container must exist), or `memory:` for a trial that forgets. Under Azure Functions the default is \
+          the container `vmray-sentinel-state` in the app's storage account.",
     ..setting(
         "StateUrl",
-        Group::Feed,
+        Group::State,
         Form::Text,
         Fallback::Computed("the user's state folder"),
         "file:///var/lib/vmray-sentinel",
@@ -384,6 +389,61 @@ pub(crate) static INTERNAL_HOSTS: Setting = Setting {
     ..setting("InternalHosts", Group::Enrichment, Form::List, Fallback::Absent, "corp.example.com,203.0.113.0/24")
 };
 
+pub(crate) static STORAGE: Setting = Setting {
+    doc: "Connection string of a storage account, with its key or a shared access signature; Azure Functions sets it. \
+          Opens an `az://` place in this account; one in any other account is opened by the identity that uploads to \
+          Sentinel.",
+    obtain: "Azure portal, Storage accounts > your account > Security + networking > Access keys > Connection string",
+    ..setting(
+        "AzureWebJobsStorage",
+        Group::State,
+        Form::Secret,
+        Fallback::Absent,
+        "<connection string from Access keys>",
+    )
+};
+
+pub(crate) static STORAGE_ACCOUNT_NAME: Setting = Setting {
+    doc: "The storage account, when an identity opens it instead of a key. The identity needs the role Storage Blob Data \
+          Contributor (or Owner) on it.",
+    ..setting("AzureWebJobsStorage__accountName", Group::State, Form::Text, Fallback::Absent, "mystorageaccount")
+};
+
+pub(crate) static STORAGE_BLOB_URI: Setting = Setting {
+    doc: "The same as an address, for accounts with one of their own.",
+    ..setting(
+        "AzureWebJobsStorage__blobServiceUri",
+        Group::State,
+        Form::Url,
+        Fallback::Computed("by account name and AzureCloud"),
+        "https://mystorageaccount.blob.core.windows.net",
+    )
+};
+
+pub(crate) static STORAGE_CREDENTIAL: Setting = Setting {
+    doc: "`managedidentity` opens the storage account by a managed identity (or by workload identity where its token file \
+          is set). Without it the identity that uploads to Sentinel does.",
+    ..setting(
+        "AzureWebJobsStorage__credential",
+        Group::State,
+        Form::Choice(&["managedidentity"]),
+        Fallback::Absent,
+        "managedidentity",
+    )
+};
+
+pub(crate) static STORAGE_CLIENT_ID: Setting = Setting {
+    doc: "Client ID of the user-assigned identity that opens the storage account. Without it the system-assigned one does.",
+    obtain: "Azure portal, Managed Identities > your identity > Overview > Client ID",
+    ..setting(
+        "AzureWebJobsStorage__clientId",
+        Group::State,
+        Form::Text,
+        Fallback::Absent,
+        "11111111-2222-3333-4444-555555555555",
+    )
+};
+
 pub(crate) static HTTPS_PROXY: Setting = Setting {
     doc: "Proxy for every outgoing request. User and password may stand in it.",
     ..setting("HttpsProxy", Group::Network, Form::SecretUrl, Fallback::Absent, "http://proxy.example:3128")
@@ -416,7 +476,7 @@ pub(crate) static LOG_FORMAT: Setting = Setting {
 };
 
 /// Every setting, in the order of the reference.
-pub(crate) static ALL: [&Setting; 37] = [
+pub(crate) static ALL: [&Setting; 42] = [
     &VMRAY_BASE_URL,
     &VMRAY_API_KEY,
     &VMRAY_SAMPLE_VERDICT,
@@ -448,6 +508,11 @@ pub(crate) static ALL: [&Setting; 37] = [
     &INTERNAL_HOSTS,
     &API_KEYS,
     &PUBLIC_URL,
+    &STORAGE,
+    &STORAGE_ACCOUNT_NAME,
+    &STORAGE_BLOB_URI,
+    &STORAGE_CREDENTIAL,
+    &STORAGE_CLIENT_ID,
     &HTTPS_PROXY,
     &NO_PROXY,
     &CA_FILE,

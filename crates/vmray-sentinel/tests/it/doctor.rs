@@ -36,7 +36,7 @@ fn everything_in_place_is_said_and_nothing_is_changed() {
 #[case::tenant("AzureTenantID", "99999999-aaaa-4bbb-8ccc-000000000002", "token", "AzureTenantID")]
 #[case::workspace("AzureWorkspaceID", "99999999-aaaa-4bbb-8ccc-000000000002", "workspace", "AzureWorkspaceID")]
 #[case::setting("Polling", "often", "settings", "Polling")]
-#[case::state("StateUrl", "az://account/container", "settings", "StateUrl")]
+#[case::state("StateUrl", "s3://bucket/state", "settings", "StateUrl")]
 fn what_is_wrong_comes_with_the_next_step(
     #[case] setting: &str,
     #[case] value: &str,

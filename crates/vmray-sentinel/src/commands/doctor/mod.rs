@@ -6,6 +6,7 @@
 mod local;
 mod remote;
 mod report;
+mod state_check;
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use outbound::Transport;
 
 use self::report::{Check, Report};
 use crate::app::App;
-use crate::config::{self, IndicatorConfig, Reader, SentinelConfig, VmrayConfig};
+use crate::config::{self, IndicatorConfig, Reader, SentinelConfig, StateConfig, VmrayConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -33,17 +34,18 @@ async fn examine(app: &App) -> Vec<Check> {
     let vmray = VmrayConfig::read(&mut reader);
     let sentinel = SentinelConfig::read(&mut reader);
     let transport = config::transport(&mut reader);
-    let state = config::state_url(&mut reader);
+    let state = StateConfig::read(&mut reader);
     IndicatorConfig::read(&mut reader);
     config::initial_fetch(&mut reader);
     config::schedule(&mut reader);
 
     let mut checks = local::settings(&app.settings, &reader.into_problems(), sentinel.as_ref());
-    checks.push(match &state {
-        Some(url) => local::state(url, app.clock.now()).await,
-        None => Check::skipped("state", "StateUrl"),
-    });
     let transport = transport.map(|transport| Arc::new(transport) as Arc<dyn Transport>);
+    checks.push(match (&state, &transport) {
+        (Some(state), Some(transport)) => state_check::state(state, transport, &app.clock).await,
+        (None, _) => Check::skipped("state", "StateUrl"),
+        (_, None) => Check::skipped("state", "the network settings"),
+    });
     let (vmray, sentinel) = tokio::join!(
         remote::vmray(vmray.as_ref(), transport.as_ref(), &app.clock),
         remote::sentinel(sentinel.as_ref(), transport.as_ref(), &app.clock),

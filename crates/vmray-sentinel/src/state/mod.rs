@@ -1,16 +1,58 @@
 //! The state as commands open it, and what an operator does when it cannot be opened.
 
+#[cfg(test)]
+mod azurite;
+mod blob;
+mod blob_service;
+mod blob_trouble;
+
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use ledger::{Error, StateUrl, Storage};
+use outbound::{Clock, Transport};
 
 use crate::app::App;
-use crate::config;
+use crate::config::{self, Reader, StateConfig};
 use crate::failure::Failure;
+
+/// Whether what is opened may change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Changes {
+    /// What is done is kept.
+    Kept,
+    /// Nothing is made, not even the folder.
+    None,
+}
+
+/// Opens the state.
+pub(crate) fn open(
+    config: &StateConfig,
+    transport: &Arc<dyn Transport>,
+    clock: &Arc<dyn Clock>,
+    changes: Changes,
+) -> Result<Storage, Error> {
+    match (config, changes) {
+        (StateConfig::Here(url), Changes::Kept) => Storage::create(url),
+        (StateConfig::Here(url), Changes::None) => Storage::existing(url),
+        (StateConfig::Blob(blob), _) => blob::connect(blob, transport, clock),
+    }
+}
 
 /// Opens the state for looking.
 pub(crate) fn existing(app: &App) -> Result<(StateUrl, Storage), Failure> {
-    let url = config::load_state_url(&app.settings)?;
-    let storage = Storage::existing(&url).map_err(|error| failed(&url, error))?;
+    let config = StateConfig::load(&app.settings)?;
+    let url = config.url();
+    let opened = match &config {
+        StateConfig::Here(url) => Storage::existing(url),
+        StateConfig::Blob(blob) => {
+            let mut reader = Reader::new(&app.settings);
+            let transport = config::transport(&mut reader);
+            let transport: Arc<dyn Transport> = Arc::new(reader.finish(transport)?);
+            blob::connect(blob, &transport, &app.clock)
+        }
+    };
+    let storage = opened.map_err(|error| failed(&url, error))?;
     Ok((url, storage))
 }
 
@@ -21,8 +63,9 @@ pub(crate) fn failed(url: &StateUrl, error: Error) -> Failure {
 }
 
 /// What an operator does about it.
-pub(crate) fn hint(error: &Error) -> &'static str {
-    match error {
+pub(crate) fn hint(error: &Error) -> String {
+    let hint = match error {
+        Error::Remote { hint, .. } => hint,
         Error::Busy { .. } => "wait for the other run, or stop it; nothing needs to be removed by hand",
         Error::Fenced => "one feed for one StateUrl: stop one of the two",
         Error::NewerFormat { .. } => "use that version of vmray-sentinel, or set StateUrl to an empty folder",
@@ -36,7 +79,8 @@ pub(crate) fn hint(error: &Error) -> &'static str {
              loses nothing in Sentinel"
         }
         Error::Name { .. } | Error::Storage(_) => "run `vmray-sentinel doctor`",
-    }
+    };
+    hint.to_owned()
 }
 
 /// Adds what was being done.
