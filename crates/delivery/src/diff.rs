@@ -3,6 +3,7 @@
 use indicators::{Finding, Severity, Style, Support};
 use jiff::Timestamp;
 use ledger::{IndicatorRecord, IndicatorState};
+use outbound::mutant;
 
 /// What to do about a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,9 @@ pub(crate) fn compare(
     let due = left.saturating_add(left) < life;
     // A refused indicator stays in quarantine until its content changes or it is replayed.
     let may = known.state != IndicatorState::Quarantined;
+    if mutant!(UnchangedSentAgain) && may && alive {
+        return Change::Refresh;
+    }
     if may && due && until > known.valid_until && until > now { Change::Refresh } else { Change::Unchanged }
 }
 

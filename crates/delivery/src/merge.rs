@@ -4,6 +4,7 @@
 use indicators::{Finding, Parts, Severity, Style, Support, compose, name_of};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{IndicatorRecord, IndicatorState, Records};
+use outbound::mutant;
 
 use crate::Error;
 use crate::diff::{Change, compare, confidence, content};
@@ -122,7 +123,7 @@ fn next_record(
         record.confidence = confidence;
         record.content = content(confidence, style);
         record.valid_until = record.valid_until.max(until);
-        record.modified = later(record.modified, now);
+        record.modified = if mutant!(ModifiedGoesBack) { record.created } else { later(record.modified, now) };
     }
     record
 }

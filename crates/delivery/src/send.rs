@@ -2,7 +2,11 @@
 
 use bytes::Bytes;
 use futures::FutureExt as _;
+use jiff::Timestamp;
+use ledger::OutboxRecord;
+use outbound::mutant;
 use sentinel::{MAX_OBJECTS, UploadError, Uploaded};
+use stix::Indicator;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::queue::Ready;
@@ -62,10 +66,9 @@ impl Delivery {
         {
             let ready = match held {
                 Some(ready) => Some(ready),
-                None => self.ledger.records().outbox(&id).await?.map(|record| Ready {
-                    id,
-                    modified: record.modified,
-                    object: Bytes::from(record.object),
+                None => self.ledger.records().outbox(&id).await?.map(|OutboxRecord { modified, object }| {
+                    let object = if mutant!(LostAnswerSentAsNew) { as_new(object, self.clock.now()) } else { object };
+                    Ready { id, modified, object: Bytes::from(object) }
                 }),
             };
             let Some(ready) = ready else {
@@ -93,4 +96,11 @@ impl Delivery {
                 || self.uploads.is_none()
                 || (self.queue.len() == 0 && !self.queue.has_cut() && self.unflushed.is_empty()))
     }
+}
+
+/// A deliberate mistake, see [`outbound::mutant`].
+fn as_new(object: String, now: Timestamp) -> String {
+    let Ok(mut indicator) = serde_json::from_str::<Indicator>(&object) else { return object };
+    (indicator.created, indicator.modified, indicator.valid_from) = (now, now, now);
+    serde_json::to_string(&indicator).unwrap_or(object)
 }

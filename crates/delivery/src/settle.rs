@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ledger::{Batch, IndicatorState, QuarantineRecord};
+use outbound::mutant;
 use sentinel::UploadError;
 use tracing::warn;
 
@@ -30,8 +31,12 @@ impl Delivery {
                 if uploaded.refused.len() < batch.len() {
                     self.refused_whole_in_a_row = 0;
                 }
-                let refused: BTreeMap<usize, Vec<String>> =
-                    uploaded.refused.into_iter().map(|refusal| (refusal.index, refusal.messages)).collect();
+                let refused: BTreeMap<usize, Vec<String>> = uploaded
+                    .refused
+                    .into_iter()
+                    .filter(|_| !mutant!(PartialErrorsIgnored))
+                    .map(|refusal| (refusal.index, refusal.messages))
+                    .collect();
                 self.write(&batch, &refused).await
             }
             Err(UploadError::BadRequest { message }) if self.is_refused_whole(&batch) => {
@@ -83,6 +88,9 @@ impl Delivery {
     }
 
     async fn write(&mut self, sent: &[Ready], refused: &BTreeMap<usize, Vec<String>>) -> Result<(), Error> {
+        if mutant!(SettleSkipped) {
+            return Ok(());
+        }
         let now = self.clock.now();
         let mut batch = Batch::new();
         for (index, ready) in sent.iter().enumerate() {
@@ -102,14 +110,16 @@ impl Delivery {
                     attempts: before.map_or(0, |before| before.attempts) + 1,
                     refused: staged.clone(),
                 };
-                batch.put_quarantine(&ready.id, &quarantine)?;
+                if !mutant!(QuarantineForgotten) {
+                    batch.put_quarantine(&ready.id, &quarantine)?;
+                }
                 IndicatorState::Quarantined
             } else {
                 self.tally.accepted += 1;
                 batch.delete_quarantine(&ready.id);
                 IndicatorState::Accepted
             };
-            if staged.modified != ready.modified {
+            if staged.modified != ready.modified && !mutant!(NewerVersionForgotten) {
                 // A later version was staged in the meantime; it has its own answer to wait for.
                 continue;
             }

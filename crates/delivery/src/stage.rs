@@ -6,6 +6,7 @@ use bytes::Bytes;
 use indicators::{Finding, Receipt, ReceiptReason};
 use jiff::Timestamp;
 use ledger::{Batch, IndicatorState, OutboxRecord, ReceiptRecord, Records, SampleRecord, SubmissionRecord};
+use outbound::mutant;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -74,7 +75,7 @@ impl Delivery {
             batch.put_indicator(&id, &record)?;
         }
         self.tally.receipts += receipts.len() as u64;
-        for receipt in &receipts {
+        for receipt in receipts.iter().filter(|_| !mutant!(ReceiptsLost)) {
             batch.put_receipt(&record_of(receipt, now))?;
         }
         for (id, record) in &sample.submissions {

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Batch, OpenSample, ReceiptRecord, Records};
+use outbound::mutant;
 use vmray::{Client, Entry, SampleId, Submission, Verdict};
 
 use crate::window::{Group, is_finished, record_of};
@@ -69,6 +70,9 @@ pub(crate) async fn leave(
             reason: if not_found { "sample_not_found" } else { "sample_unreadable" }.to_owned(),
             text: format!("could not be read since {since}: {reason}"),
         })?;
+        return Ok(batch);
+    }
+    if mutant!(OpenSampleForgotten) {
         return Ok(batch);
     }
     batch.put_open_sample(&OpenSample {

@@ -1,11 +1,13 @@
 //! One run from beginning to end.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use delivery::{Delivery, Fill};
 use indicators::Rules;
 use jiff::Timestamp;
 use ledger::{Batch, Binding, Commands, Cursor, Inbox, Ledger, ReceiptRecord, RunRecord, Upkeep};
+use outbound::mutant;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -18,6 +20,8 @@ use crate::{Error, Feed, Outcome, Progress, RunOptions, RunSummary, open};
 
 /// Samples in a row that VMRay could not serve before we ask whether it can serve anything.
 const TROUBLES_IN_A_ROW: u32 = 5;
+/// How long a run that is told to stop waits for answers: as long as one attempt may take.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// Pages that listing may be ahead of reading.
 const PAGES_AHEAD: usize = 4;
 
@@ -64,7 +68,7 @@ impl Feed {
         let result = loop {
             tokio::select! {
                 result = &mut work => break result,
-                () = &mut budget, if !over.is_cancelled() => over.cancel(),
+                () = &mut budget, if !over.is_cancelled() && !mutant!(BudgetIgnored) => over.cancel(),
             }
         };
         drop(work);
@@ -141,7 +145,12 @@ impl Run<'_> {
             if self.stop.is_cancelled() || !open::is_due(&sample, now) {
                 continue;
             }
-            match open::reopen(&self.feed.vmray, &sample).await {
+            let reopened = tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(()),
+                reopened = open::reopen(&self.feed.vmray, &sample) => reopened,
+            };
+            match reopened {
                 Ok(reopened) if !reopened.is_complete && !self.is_wanted(&reopened.group.submissions, now) => {
                     let reason = "VMRay lists no submission of it that has a verdict we send";
                     self.leave_open(sample.sample_id, &[], reason, false).await?;
@@ -177,6 +186,9 @@ impl Run<'_> {
                 reason: "unreadable".to_owned(),
                 text: format!("VMRay listed a submission that cannot be read: {reason}"),
             })?;
+        }
+        if mutant!(CursorBeforeStaging) {
+            aside.put_cursor(Cursor { until: now })?;
         }
         let verdicts = self.feed.rules.verdicts;
         let groups = news(self.delivery.records(), submissions, |one| verdicts.wants(&one.verdict)).await?;
@@ -214,21 +226,28 @@ impl Run<'_> {
     async fn stage(&mut self, sample: Read) -> Result<(), Error> {
         self.samples_read += 1;
         match sample {
-            Read::Found { findings, filtered_out } => {
+            Read::Found { mut findings, filtered_out } => {
+                if mutant!(FailureSpreads) && self.troubles > 0 {
+                    findings.findings.clear();
+                }
                 self.troubles = 0;
                 self.filtered_out += filtered_out as u64;
                 self.delivery.stage(findings).await?;
             }
             Read::Open { sample_id, submissions, reason, not_found } => {
-                self.troubles = 0;
+                self.troubles = u32::from(mutant!(FailureSpreads));
                 self.leave_open(sample_id, &submissions, &reason, not_found).await?;
             }
             Read::Trouble { sample_id, submissions, error } => {
                 self.troubles += 1;
                 if self.troubles >= TROUBLES_IN_A_ROW {
                     // Is it VMRay, or only these samples?
-                    if self.feed.vmray.system_info().await.is_err() {
-                        return Err(error.into());
+                    tokio::select! {
+                        biased;
+                        () = self.stop.cancelled() => {}
+                        info = self.feed.vmray.system_info() => if info.is_err() {
+                            return Err(error.into());
+                        },
                     }
                     self.troubles = 0;
                 }
@@ -293,8 +312,19 @@ impl Run<'_> {
             self.delivery.abandon().await;
             return Err(error);
         }
+        let stopped = self.stop.clone();
+        let patience = async {
+            stopped.cancelled().await;
+            tokio::time::sleep(ANSWERS_WITHIN).await;
+        };
+        tokio::pin!(patience);
         while self.delivery.is_sending() {
-            let event = self.delivery.next_event().await;
+            let event = tokio::select! {
+                biased;
+                event = self.delivery.next_event() => event,
+                // What is left waits for its turn, which may be long in coming; it is sent by the next run.
+                () = &mut patience => break,
+            };
             if let Err(error) = self.delivery.handle(event).await {
                 self.delivery.abandon().await;
                 return Err(result.err().unwrap_or(error.into()));

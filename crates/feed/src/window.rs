@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Cursor, Records, SubmissionRecord};
+use outbound::mutant;
 use tokio::sync::mpsc;
 use vmray::{Client, Entry, Submission, SubmissionFilter, SubmissionId};
 
@@ -52,7 +53,8 @@ pub(crate) fn plan(
 ) -> Vec<Window> {
     let back = |from: Timestamp, by| from.checked_sub(by).unwrap_or(Timestamp::MIN);
     // A `since` after the cursor would leave a gap, and a cursor ahead of the clock an overlap of nothing.
-    let resume = cursor.map(|cursor| back(cursor.until.min(now), OVERLAP));
+    let overlap = if mutant!(OverlapForgotten) { SignedDuration::ZERO } else { OVERLAP };
+    let resume = cursor.map(|cursor| back(cursor.until.min(now), overlap));
     let begin = match (since, resume) {
         (Some(since), Some(resume)) => since.min(resume),
         (Some(begin), None) | (None, Some(begin)) => begin,
@@ -106,7 +108,9 @@ pub(crate) async fn list(
                 return Ok(());
             }
             match highest {
-                Some(SubmissionId(id)) if page.more => filter.min_id = Some(SubmissionId(id.saturating_add(1))),
+                Some(SubmissionId(id)) if page.more && !mutant!(PagesForgotten) => {
+                    filter.min_id = Some(SubmissionId(id.saturating_add(1)));
+                }
                 _ => break,
             }
         }

@@ -11,18 +11,23 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use jiff::Timestamp;
 use slatedb::admin::Admin;
-use slatedb_common::clock::{DefaultSystemClock, SystemClock, SystemClockTicker};
+use slatedb_common::clock::{SystemClock, SystemClockTicker};
+use tokio::time::Instant;
 
 #[derive(Debug)]
 pub(crate) struct EngineClock {
-    machine: DefaultSystemClock,
+    start: DateTime<Utc>,
+    origin: Instant,
     floor: AtomicI64,
 }
 
 impl EngineClock {
-    pub(crate) fn new() -> Self {
-        Self { machine: DefaultSystemClock::new(), floor: AtomicI64::new(i64::MIN) }
+    /// Returns a clock that reads `now`, or what its files say if that is later, and goes on with tokio's time.
+    pub(crate) fn new(now: Timestamp) -> Self {
+        let start = DateTime::from_timestamp_millis(now.as_millisecond()).unwrap_or_default();
+        Self { start, origin: Instant::now(), floor: AtomicI64::new(i64::MIN) }
     }
 
     /// Never returns an instant before the newest stamp of the engine's files again.
@@ -54,13 +59,13 @@ impl EngineClock {
 
 impl SystemClock for EngineClock {
     fn now(&self) -> DateTime<Utc> {
-        let now = self.machine.now();
+        let now = self.start + self.origin.elapsed();
         let floor = DateTime::from_timestamp_millis(self.floor.load(Ordering::SeqCst));
         floor.map_or(now, |floor| floor.max(now))
     }
 
     fn sleep<'a>(&'a self, duration: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        self.machine.sleep(duration)
+        Box::pin(tokio::time::sleep(duration))
     }
 
     fn ticker(&self, duration: Duration) -> SystemClockTicker<'_> {

@@ -62,18 +62,9 @@ impl Ledger {
     ) -> Result<Self, Error> {
         let lock = storage.lock(route)?;
         let path = ledger_path(route);
-        let clock = Arc::new(EngineClock::new());
+        let clock = Arc::new(EngineClock::new(now));
         clock.not_before_files(&upkeep::admin(&path, &storage.store(), &clock)).await?;
-        let db = Db::builder(path.as_str(), storage.store())
-            .with_settings(settings())
-            .with_system_clock(clock.clone())
-            .with_db_cache(cache(), 0)
-            .build()
-            .await?;
-        if let Err(error) = catch_up(&db, &clock).await {
-            drop(db.close().await);
-            return Err(error);
-        }
+        let db = open_engine(&path, storage, &clock).await?;
         let records = Records::new(Source::Writer(db.clone()));
         let mut ledger =
             Self { db, clock, records, path, storage: storage.clone(), upkeep, collect: false, _lock: lock };
@@ -168,14 +159,30 @@ impl Ledger {
     }
 }
 
-/// Writes something that means nothing, to learn whether the machine's clock is behind the newest write.
-async fn catch_up(db: &Db, clock: &EngineClock) -> Result<(), Error> {
-    let probe = || Box::pin(db.delete(key::of_text(key::ABOUT, "probe")));
-    let Err(error) = probe().await else { return Ok(()) };
+/// Opens the engine. It is told that the machine's clock is behind the newest write by a first write, which means
+/// nothing; that write ends the engine, so it is opened once more with a clock that has caught up.
+async fn open_engine(path: &str, storage: &Storage, clock: &Arc<EngineClock>) -> Result<Db, Error> {
+    let open = || {
+        Db::builder(path, storage.store())
+            .with_settings(settings())
+            .with_system_clock(clock.clone())
+            .with_db_cache(cache(), 0)
+            .build()
+    };
+    let probe = async |db: &Db| Box::pin(db.delete(key::of_text(key::ABOUT, "probe"))).await;
+    let db = Box::pin(open()).await?;
+    let Err(error) = probe(&db).await else { return Ok(db) };
+    drop(Box::pin(db.close()).await);
     let Some(newest) = newest_stamp(&error) else { return Err(error.into()) };
     clock.not_before(newest);
-    probe().await?;
-    Ok(())
+    let db = Box::pin(open()).await?;
+    match probe(&db).await {
+        Ok(_) => Ok(db),
+        Err(error) => {
+            drop(Box::pin(db.close()).await);
+            Err(error.into())
+        }
+    }
 }
 
 pub(crate) fn ledger_path(route: &str) -> String {

@@ -60,7 +60,8 @@ impl Exchange {
 
     /// Sends the request that `build` makes until `read` is satisfied, says never, or the policy ends it.
     ///
-    /// `build` may wait (for a token); its time counts against the call's total, but not against an attempt.
+    /// `build` may wait (for a token); its time counts against the call's total, but not against an attempt. It is
+    /// called when it is our turn, so that what it gives is fresh however long the turn took.
     /// `read` returns what the caller wants or an error, and `retry` says what that error means. A server's
     /// "not before" ([`Retry::After`]) holds back every call that shares the pacer.
     pub async fn call<T, E, B, F>(
@@ -78,8 +79,19 @@ impl Exchange {
         let mut started = None;
         let mut failed: Option<E> = None;
         loop {
-            let request = build().await?;
             let permit = self.pacer.acquire().await;
+            let request = match build().await {
+                Ok(request) => request,
+                Err(error) => {
+                    permit.unused();
+                    return Err(error);
+                }
+            };
+            if !self.pacer.paused_for().is_zero() {
+                // A wait was asked for while we built.
+                permit.unused();
+                continue;
+            }
             // Waiting for the first turn is pacing, not retrying; waiting for a later one counts.
             let started = *started.get_or_insert_with(Instant::now);
             let limit = if attempt == 0 {

@@ -12,6 +12,7 @@ mod clock;
 mod exchange;
 mod http_transport;
 mod in_process;
+mod mutant;
 mod pacer;
 mod redact;
 mod retry;
@@ -22,6 +23,8 @@ pub use clock::{Clock, SystemClock, TokioClock};
 pub use exchange::{Exchange, Idempotency};
 pub use http_transport::{HttpOptions, HttpTransport, SetupError, install_tls_provider};
 pub use in_process::InProcess;
+#[cfg(feature = "mutants")]
+pub use mutant::Mutant;
 pub use pacer::{Pacer, Permit};
 pub use redact::Redacted;
 pub use retry::{Decision, Retry, RetryPolicy, retry_after};

@@ -14,6 +14,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::mutant;
+
 /// The window that service limits are stated for.
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -69,6 +71,9 @@ impl Pacer {
 
     /// Lets nobody send for `wait` from now. A shorter pause never shortens a longer one.
     pub fn pause(&self, wait: Duration) {
+        if mutant!(WaitIgnored) {
+            return;
+        }
         // A server that names an absurd wait must not overflow the clock.
         let until = Instant::now() + wait.min(Duration::from_hours(24 * 365));
         let mut state = self.inner.lock();
@@ -99,7 +104,7 @@ impl Inner {
             return Next::At(until);
         }
         state.not_before = None;
-        let Some(limit) = self.per_window else {
+        let Some(limit) = self.per_window.filter(|_| !mutant!(PaceIgnored)) else {
             state.in_flight += 1;
             return Next::Go;
         };
@@ -123,6 +128,11 @@ impl Inner {
             self.freed.notify_waiters();
         }
     }
+
+    fn take_back(&self) {
+        self.lock().in_flight -= 1;
+        self.freed.notify_waiters();
+    }
 }
 
 /// Leave to send one request. Counts as answered when told so, or when dropped.
@@ -137,6 +147,12 @@ impl Permit {
     pub fn answered(mut self) {
         self.done = true;
         self.inner.give_back();
+    }
+
+    /// Says that nothing was sent after all: the turn is another's.
+    pub fn unused(mut self) {
+        self.done = true;
+        self.inner.take_back();
     }
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared, WeakShared};
 use jiff::{SignedDuration, Timestamp};
-use outbound::{Clock, Exchange, RetryPolicy, ServiceUrl, Transport};
+use outbound::{Clock, Exchange, RetryPolicy, ServiceUrl, Transport, mutant};
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing::{debug, warn};
 
@@ -154,9 +154,10 @@ impl Inner {
         let paused = self.exchange.pacer().paused_for();
         let mut slots = self.lock();
         let slot = slots.entry(scope.to_owned()).or_default();
-        let living = slot.held.as_ref().filter(|held| now < held.expires);
+        let living = slot.held.as_ref().filter(|held| now < held.expires || mutant!(ExpiredTokenUsed));
         if let Some(held) = living
-            && (now < held.refresh_from || !paused.is_zero())
+            && (now < held.refresh_from || !paused.is_zero() || mutant!(ExpiredTokenUsed))
+            && !mutant!(TokenRefetched)
         {
             return Step::Use(held.token.clone());
         }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use jiff::{SignedDuration, Timestamp};
-use outbound::{Clock, Exchange, Idempotency, Request, Response, Retry, ServiceUrl, StreamedRequest, TransportError};
+use outbound::{
+    Clock, Exchange, Idempotency, Request, Response, Retry, ServiceUrl, StreamedRequest, TransportError, mutant,
+};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -301,7 +303,7 @@ impl Client {
     async fn follow(&self, what: &'static str, first: Answer) -> Result<Collected, Error> {
         let mut collected = Collected { parts: vec![first.data], cut: first.truncated, date: first.date };
         let mut continuation = first.continuation;
-        while let Some(id) = continuation {
+        while let Some(id) = continuation.filter(|_| !mutant!(ContinuationForgotten)) {
             if collected.parts.len() > MAX_CONTINUATIONS {
                 collected.cut = true;
                 break;

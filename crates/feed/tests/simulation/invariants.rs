@@ -49,9 +49,8 @@ const ALL: [(&str, Invariant); 17] = [
 
 /// Returns what does not hold.
 pub(crate) fn hold(evidence: &Evidence) -> Vec<Broken> {
-    let broken = |(invariant, check): &(&'static str, Invariant)| {
-        check(evidence).err().map(|what| Broken { invariant, what })
-    };
+    let broken =
+        |(invariant, check): &(&'static str, Invariant)| check(evidence).err().map(|what| Broken { invariant, what });
     ALL.iter().filter_map(broken).collect()
 }
 
@@ -83,9 +82,10 @@ fn nothing_is_lost(evidence: &Evidence) -> Result<(), String> {
             continue;
         }
         for sample in supported.samples.keys() {
-            let told = known.receipts.iter().any(|one| {
-                one.reason == "expired" && one.sample_id == *sample && one.value == supported.value
-            });
+            let told = known
+                .receipts
+                .iter()
+                .any(|one| one.reason == "expired" && one.sample_id == *sample && one.value == supported.value);
             let open = known.open.contains(sample) || given_up(*sample);
             if !told && (truth.readable.contains(sample) || !open) {
                 let readable = truth.readable.contains(sample);
@@ -164,7 +164,8 @@ fn ledger_agrees_with_sentinel(evidence: &Evidence) -> Result<(), String> {
             (IndicatorState::Quarantined, _) => return Err(format!("{id} should be in quarantine")),
             (IndicatorState::Accepted, None) => return Err(format!("{id} was never accepted")),
             (IndicatorState::Accepted, Some(row)) => {
-                let said = (record.created, record.modified, Some(record.valid_until), Some(u64::from(record.confidence)));
+                let said =
+                    (record.created, record.modified, Some(record.valid_until), Some(u64::from(record.confidence)));
                 let shown = (row.created, row.modified, row.valid_until, row.object()["confidence"].as_u64());
                 if said.0 != shown.0 || said.1 != shown.1 || said.2 != shown.2 || said.3 != shown.3 {
                     return Err(format!("{id}: the ledger says {said:?}, Sentinel {shown:?}"));
@@ -236,9 +237,9 @@ fn nothing_unchanged_is_sent(evidence: &Evidence) -> Result<(), String> {
     for (before, after) in pairs(&evidence.rows) {
         if before.text == after.text {
             let (seen, life) = request_of(evidence, before);
-            let unsettled = !life.end.is_closed()
-                && (!life.store_was_calm
-                    || seen.answered_at.is_some_and(|at| life.ended.duration_since(at) <= UNTIL_DURABLE));
+            let unsettled = !life.store_was_calm
+                || (!life.end.is_closed()
+                    && seen.answered_at.is_some_and(|at| life.ended.duration_since(at) <= UNTIL_DURABLE));
             if !is_lost(seen) && !unsettled {
                 return Err(format!(
                     "{} was accepted in life {} ({}) and sent again in life {}",
@@ -249,7 +250,10 @@ fn nothing_unchanged_is_sent(evidence: &Evidence) -> Result<(), String> {
                 ));
             }
         } else if same_but_for_modified(before, after) {
-            return Err(format!("{} differs in nothing but its modified: {} and {}", after.id, before.text, after.text));
+            return Err(format!(
+                "{} differs in nothing but its modified: {} and {}",
+                after.id, before.text, after.text
+            ));
         }
     }
     Ok(())
@@ -315,7 +319,10 @@ fn waits_are_kept(evidence: &Evidence) -> Result<(), String> {
                 if let Some((until, answered)) = held
                     && at < until
                 {
-                    return Err(format!("life {}: {service} said at {answered} to wait until {until}, asked at {at}", life.number));
+                    return Err(format!(
+                        "life {}: {service} said at {answered} to wait until {until}, asked at {at}",
+                        life.number
+                    ));
                 }
             }
         }
@@ -332,7 +339,10 @@ fn one_token_a_lifetime(evidence: &Evidence) -> Result<(), String> {
         let uploads = &evidence.upload[life.upload.clone()];
         for seen in uploads {
             if seen.token_expires.is_some_and(|end| end < seen.at) {
-                return Err(format!("life {}: a token that ended {:?} was used at {}", life.number, seen.token_expires, seen.at));
+                return Err(format!(
+                    "life {}: a token that ended {:?} was used at {}",
+                    life.number, seen.token_expires, seen.at
+                ));
             }
         }
         let refusals: Vec<Timestamp> =
@@ -342,7 +352,10 @@ fn one_token_a_lifetime(evidence: &Evidence) -> Result<(), String> {
             if let Some(since) = held {
                 let refused = refusals.iter().any(|at| *at >= since && *at <= seen.at);
                 if !refused && seen.at < since + lifetime - margin {
-                    return Err(format!("life {}: a token of {since} was there, and one was asked for at {}", life.number, seen.at));
+                    return Err(format!(
+                        "life {}: a token of {since} was there, and one was asked for at {}",
+                        life.number, seen.at
+                    ));
                 }
             }
             if seen.status == Some(200) && !is_lost(seen) {

@@ -122,7 +122,10 @@ impl Surroundings {
             ("Sentinel", self.stack.upload.requests().pop()),
         ];
         let asked = asked.into_iter().filter_map(|(service, seen)| Some((seen?.at, format!("request to {service}"))));
-        asked.chain(self.store.latest()).max_by_key(|(at, _)| *at).map_or_else(|| "nothing".to_owned(), |(_, what)| what)
+        asked
+            .chain(self.store.latest())
+            .max_by_key(|(at, _)| *at)
+            .map_or_else(|| "nothing".to_owned(), |(_, what)| what)
     }
 
     fn logs(&self) -> [usize; 3] {
@@ -137,6 +140,7 @@ impl Surroundings {
     }
 
     /// Lives once.
+    #[expect(clippy::needless_pass_by_value, reason = "a life uses up what it was given")]
     pub(crate) fn live(self: &Arc<Self>, number: usize, feed: impl FnOnce() -> Feed, given: Given) -> Life {
         let began = self.clock.now();
         let before = self.logs();

@@ -27,6 +27,8 @@
 mod coverage;
 mod invariants;
 mod life;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod plan;
 mod seed;
 #[path = "../it/world.rs"]
@@ -48,7 +50,7 @@ use invariants::Broken;
 /// Seeds that failed once. They run always.
 const REGRESSIONS: [u64; 0] = [];
 /// Seeds of an ordinary test run, which must be quick.
-const FEW: u64 = 12;
+const FEW: u64 = 10;
 
 #[test]
 fn seeds_that_failed_once_pass() {

@@ -23,7 +23,6 @@ pub(crate) const STORE_ALLOWANCE: Duration = Duration::from_secs(900);
 /// The settings of a seed.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub(crate) seed: u64,
     pub(crate) rounds: usize,
     pub(crate) verdicts: &'static str,
     pub(crate) wanted: Wanted,
@@ -57,7 +56,6 @@ impl Plan {
         let refuses = draw.bool();
         let stack = stack(&mut draw, seed, refuses);
         Self {
-            seed,
             rounds: draw.usize(2..7),
             verdicts,
             wanted,
@@ -91,7 +89,8 @@ impl Plan {
                 };
                 let mut rule = FaultRule::new(service, when, fault);
                 if service == ServiceName::Vmray && draw.u8(0..3) == 0 {
-                    rule = rule.on_path(pick(draw, &["/iocs", "mitre_attack", "/submission?", "continuation", "min_id"]));
+                    rule =
+                        rule.on_path(pick(draw, &["/iocs", "mitre_attack", "/submission?", "continuation", "min_id"]));
                 }
                 rules.push(rule);
             }
@@ -112,14 +111,14 @@ impl Plan {
                 Kill::AtOperation(LastOperation { number: draw.u64(1..=most), takes_effect: draw.bool() })
             }
         };
-        let budget = Some(Duration::from_secs(pick(draw, &[540, 540, 120, 20, 2])));
+        let budget = Duration::from_secs(pick(draw, &[540, 540, 120, 20, 2]));
         let stop_after = (draw.u8(0..12) == 0).then(|| Duration::from_secs_f64(draw.f64() * 20.0));
         let allowance = if store.is_calm() { ALLOWANCE } else { STORE_ALLOWANCE };
         let mut events: Vec<_> = (0..pick(draw, &[0, 0, 1, 3]))
             .map(|_| (Duration::from_secs_f64(draw.f64() * draw.f64() * 8.0), living.draw_event()))
             .collect();
         events.sort_by_key(|(after, _)| *after);
-        Given { kill, store, budget, stop_after, limit: budget.unwrap_or_default() + allowance, events }
+        Given { kill, store, budget: Some(budget), stop_after, limit: budget + allowance, events }
     }
 
     fn store(&mut self) -> StoreWeather {
@@ -146,6 +145,11 @@ impl Plan {
     /// Draws how many things happen between two lives.
     pub(crate) fn events_between(&mut self) -> usize {
         pick(&mut self.draw, &[0, 1, 2, 4, 8])
+    }
+
+    /// Draws how far the clock of the next process is off.
+    pub(crate) fn clock_error(&mut self) -> SignedDuration {
+        SignedDuration::from_secs(pick(&mut self.draw, &[0, 0, 0, 0, 0, 0, -600, -7, 7, 600]))
     }
 
     /// Draws how long it is until the next life.

@@ -88,7 +88,8 @@ pub(crate) fn run(seed: u64) -> Verdict {
         deaths: Mutex::default(),
     });
     let mut lives = Vec::new();
-    chaos(&mut plan, &setting, &around, &mut lives);
+    chaos(&mut plan, &mut setting, &around, &mut lives);
+    setting.offset = SignedDuration::ZERO;
     let quiet_from = lives.len();
     quiet(&plan, &setting, &around, &mut lives);
     let evidence = evidence(plan, &setting, &around, lives, quiet_from);
@@ -103,7 +104,7 @@ pub(crate) fn run(seed: u64) -> Verdict {
     Verdict { broken, coverage, trace }
 }
 
-fn chaos(plan: &mut Plan, setting: &Setting, around: &Arc<Surroundings>, lives: &mut Vec<Life>) {
+fn chaos(plan: &mut Plan, setting: &mut Setting, around: &Arc<Surroundings>, lives: &mut Vec<Life>) {
     let mut operations = 0;
     for _ in 0..plan.rounds {
         for _ in 0..plan.events_between() {
@@ -116,6 +117,7 @@ fn chaos(plan: &mut Plan, setting: &Setting, around: &Arc<Surroundings>, lives: 
             around.trace.say(around.clock.now(), format!("weather: {rule:?}"));
             faults.add(rule);
         }
+        setting.offset = plan.clock_error();
         let given = plan.life(&mut around.living.lock().unwrap(), operations);
         let life = around.live(lives.len(), || feed(plan, setting), given);
         operations = life.operations;
@@ -185,13 +187,7 @@ fn known(setting: &Setting) -> Known {
     })
 }
 
-fn evidence(
-    plan: Plan,
-    setting: &Setting,
-    around: &Surroundings,
-    lives: Vec<Life>,
-    quiet_from: usize,
-) -> Evidence {
+fn evidence(plan: Plan, setting: &Setting, around: &Surroundings, lives: Vec<Life>, quiet_from: usize) -> Evidence {
     let now = around.clock.now();
     let world = around.stack.vmray.world();
     let truth = truth(&world, &around.living.lock().unwrap(), plan.wanted, now);

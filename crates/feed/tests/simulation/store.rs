@@ -59,8 +59,9 @@ pub(crate) struct StoreWeather {
 
 impl StoreWeather {
     pub(crate) fn is_calm(&self) -> bool {
-        let Self { write_fails, write_lost, read_fails, body_breaks, list_fails, delete_fails, slow, full_from, .. } =
-            self;
+        let Self {
+            write_fails, write_lost, read_fails, body_breaks, list_fails, delete_fails, slow, full_from, ..
+        } = self;
         [write_fails, write_lost, read_fails, body_breaks, list_fails, delete_fails, slow]
             .iter()
             .all(|share| **share <= 0.0)
@@ -194,7 +195,8 @@ impl FaultyStore {
         let slow = hit(weather.slow);
         let wait = if slow { weather.slow_by.mul_f64(state.draw.f64()) } else { Duration::ZERO };
         let full = operation == Operation::Write && weather.full_from.is_some_and(|from| number >= from);
-        let outcome = [("full", full), ("failed", fails), ("answer lost", lost), ("body broken", breaks), ("slow", slow)];
+        let outcome =
+            [("full", full), ("failed", fails), ("answer lost", lost), ("body broken", breaks), ("slow", slow)];
         for (word, _) in outcome.iter().filter(|(_, met)| *met) {
             let name = format!("store {operation:?} {word}").to_lowercase();
             *state.hits.entry(name.clone()).or_default() += 1;

@@ -23,7 +23,7 @@ impl Trace {
             lines.extend(seen.iter().map(|one| (one.at, request(service, one))));
         }
         lines.sort_by_key(|(at, _)| *at);
-        lines.iter().map(|(at, line)| format!("{at:.3} {line}\n")).collect()
+        lines.iter().map(|(at, line)| format!("{at:.3} {line}")).collect::<Vec<_>>().join("\n")
     }
 }
 

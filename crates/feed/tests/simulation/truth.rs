@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use simulators::{Access, Hashes, Ioc, IocKind, Submission, Verdict, World};
 use stix::Observable;
 
@@ -85,8 +85,12 @@ pub(crate) fn truth(world: &World, living: &Living, wanted: Wanted, now: Timesta
             }
             garbage(&mut truth.possible, *id, made);
         }
-        let missing_long =
-            made.missing.is_some_and(|(first, last)| last.duration_since(first) >= jiff::SignedDuration::from_hours(24));
+        // A process whose clock is some minutes off counts a day a little differently.
+        let is_missing = world.sample(*id).is_some_and(|sample| sample.access == Access::Missing);
+        let missing_long = made.missing.is_some_and(|(first, last)| {
+            let last = if is_missing { now } else { last };
+            last.duration_since(first) >= SignedDuration::from_hours(23)
+        });
         if missing_long {
             truth.given_up.insert(*id);
         }

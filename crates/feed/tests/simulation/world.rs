@@ -132,7 +132,6 @@ impl Living {
 
     fn submission(&mut self) -> Told {
         let verdict = match self.draw.u8(0..20) {
-            0..=10 => Some(Verdict::Malicious),
             11..=14 => Some(Verdict::Suspicious),
             15 | 16 => Some(Verdict::Clean),
             17 => Some(Verdict::NotAvailable),
@@ -209,7 +208,8 @@ impl Living {
         match event {
             Event::Submitted { iocs, submission, access, garbage } => {
                 let id = self.fresh_id();
-                let mut made = Made { iocs: iocs.clone(), ever: iocs.clone(), has_garbage: *garbage, ..Made::default() };
+                let mut made =
+                    Made { iocs: iocs.clone(), ever: iocs.clone(), has_garbage: *garbage, ..Made::default() };
                 note_access(&mut made, *access, now);
                 let submission = self.submitted(id, *submission, now);
                 let line = format!("sample {id} ({access:?}), {}, with {}", shown(&submission), listed(iocs));
@@ -296,7 +296,8 @@ impl Living {
 }
 
 fn note_access(made: &mut Made, access: Access, now: Timestamp) {
-    let was_missing = made.missing.is_some_and(|(_, last)| Some(last) >= made.closed_since) && made.closed_since.is_some();
+    let was_missing =
+        made.missing.is_some_and(|(_, last)| Some(last) >= made.closed_since) && made.closed_since.is_some();
     if access == Access::Missing || was_missing {
         let first = made.missing.map_or(now, |(first, _)| first);
         made.missing = Some((first, now));

@@ -53,3 +53,20 @@ fn a_machine_whose_clock_goes_back_can_still_write() {
     let found = runtime.block_on(async { open(&storage).await.unwrap().records().outbox_ids().await.unwrap().len() });
     assert_eq!(found, 24);
 }
+
+#[test]
+fn a_process_that_starts_seconds_behind_the_last_write_is_not_locked_out() {
+    // What was written last stands in the log only, whose stamps nothing tells before the engine has read it.
+    let storage = Storage::over(Arc::new(InMemory::new()));
+    let process = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    process().block_on(async {
+        let ledger = open(&storage).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(2600)).await;
+        let mut batch = Batch::new();
+        batch.put_outbox("indicator--1", &OutboxRecord { modified: at(0), object: "x".into() }).unwrap();
+        ledger.commit(batch).await.unwrap();
+        ledger.flush().await.unwrap();
+    });
+    let found = process().block_on(async { open(&storage).await.unwrap().records().outbox_ids().await.unwrap().len() });
+    assert_eq!(found, 1);
+}

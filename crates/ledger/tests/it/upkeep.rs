@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use ledger::{Batch, IndicatorRecord, IndicatorState, Ledger, RunRecord, Storage, Upkeep};
-use object_store::ObjectStore as _;
 use object_store::memory::InMemory;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 
 use crate::{ROUTE, at, binding};
 
@@ -15,7 +15,11 @@ use crate::{ROUTE, at, binding};
 async fn a_thousand_runs_leave_a_bounded_number_of_objects() {
     let store = Arc::new(InMemory::new());
     let storage = Storage::over(store.clone());
-    // The engine reads the age of a file from the store's clock, which no test can move: any age will do.
+    // The store stamps objects with the machine's time, which no test can move: the runs begin after that, and any age
+    // will do.
+    store.put(&"now".into(), "".into()).await.unwrap();
+    let machine = store.head(&"now".into()).await.unwrap().last_modified.timestamp();
+    let at = |minutes: i64| Timestamp::from_second(machine + 60 * (minutes + 1)).unwrap();
     let upkeep = Upkeep {
         collect_every: SignedDuration::from_hours(24),
         keep_files: Duration::ZERO,
