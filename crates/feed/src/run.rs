@@ -145,10 +145,8 @@ impl Run<'_> {
             if self.stop.is_cancelled() || !open::is_due(&sample, now) {
                 continue;
             }
-            let reopened = tokio::select! {
-                biased;
-                () = self.stop.cancelled() => return Ok(()),
-                reopened = open::reopen(&self.feed.vmray, &sample) => reopened,
+            let Some(reopened) = self.meanwhile(open::reopen(&self.feed.vmray, &sample)).await? else {
+                return Ok(());
             };
             match reopened {
                 Ok(reopened) if !reopened.is_complete && !self.is_wanted(&reopened.group.submissions, now) => {
@@ -242,12 +240,8 @@ impl Run<'_> {
                 self.troubles += 1;
                 if self.troubles >= TROUBLES_IN_A_ROW {
                     // Is it VMRay, or only these samples?
-                    tokio::select! {
-                        biased;
-                        () = self.stop.cancelled() => {}
-                        info = self.feed.vmray.system_info() => if info.is_err() {
-                            return Err(error.into());
-                        },
+                    if let Some(Err(_)) = self.meanwhile(self.feed.vmray.system_info()).await? {
+                        return Err(error.into());
                     }
                     self.troubles = 0;
                 }
@@ -256,6 +250,21 @@ impl Run<'_> {
             Read::Fatal(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// Waits for an answer of VMRay, and settles answers of Sentinel meanwhile; `None` when the run is to stop.
+    async fn meanwhile<T>(&mut self, answer: impl Future<Output = T>) -> Result<Option<T>, Error> {
+        tokio::pin!(answer);
+        loop {
+            let flush_due = self.delivery.flush_due();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Ok(None),
+                event = self.delivery.next_event() => self.delivery.handle(event).await?,
+                () = until(flush_due) => self.delivery.start_flush(),
+                answer = &mut answer => return Ok(Some(answer)),
+            }
+        }
     }
 
     fn is_wanted(&self, submissions: &[vmray::Submission], now: Timestamp) -> bool {
