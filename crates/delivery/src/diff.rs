@@ -72,9 +72,10 @@ pub(crate) fn content(confidence: u8, style: &Style) -> String {
     format!("{confidence} {} {}", style.tlp.marking(), style.created_by)
 }
 
+/// Says whether labels or phases become others. The severity is not among what is compared: the confidence of all
+/// evidence stands in the content, and a sample that says less than before does not lower it.
 fn says_otherwise(before: &Support, after: &Support) -> bool {
-    before.severity != after.severity
-        || before.threat_names != after.threat_names
+    before.threat_names != after.threat_names
         || before.classifications != after.classifications
         || before.tactics != after.tactics
         || before.incidents != after.incidents

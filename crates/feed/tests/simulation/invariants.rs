@@ -180,7 +180,7 @@ fn ledger_agrees_with_sentinel(evidence: &Evidence) -> Result<(), String> {
 }
 
 fn indicators_tell_of_their_own_samples(evidence: &Evidence) -> Result<(), String> {
-    let Evidence { truth, newest, plan, .. } = evidence;
+    let Evidence { truth, newest, plan, now, .. } = evidence;
     let life = SignedDuration::from_hours(24 * plan.expiry_days);
     for row in indicators(newest.values()) {
         let Some(may) = truth.may.get(&row.id) else { continue };
@@ -203,7 +203,9 @@ fn indicators_tell_of_their_own_samples(evidence: &Evidence) -> Result<(), Strin
         let is_malicious = must.is_some_and(|must| must.samples.iter().any(|(sample, says_so)| says(*says_so, sample)));
         let may_be = may.samples.values().any(|malicious| *malicious);
         let confidence = object["confidence"].as_u64();
-        if (is_malicious && confidence != Some(100)) || (!may_be && confidence != Some(75)) {
+        // A life that is over is not made another by what is read later.
+        let lives = row.valid_until.is_none_or(|until| until > *now);
+        if (lives && is_malicious && confidence != Some(100)) || (!may_be && confidence != Some(75)) {
             return Err(format!("{} has confidence {confidence:?}, malicious: {is_malicious}", row.id));
         }
     }
