@@ -8,6 +8,7 @@ use outbound::mutant;
 use sentinel::{MAX_OBJECTS, UploadError, Uploaded};
 use stix::Indicator;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::queue::Ready;
 use crate::{Delivery, Error};
@@ -45,7 +46,8 @@ impl Delivery {
             self.tally.uploads += 1;
             let client = client.clone();
             let objects: Vec<Bytes> = batch.iter().map(|ready| ready.object.clone()).collect();
-            let task = AbortOnDropHandle::new(tokio::spawn(async move { client.upload(&objects).await }));
+            let upload = async move { client.upload(&objects).await };
+            let task = AbortOnDropHandle::new(tokio::spawn(upload.in_current_span()));
             self.in_flight.push(
                 async move {
                     // A task that panicked has no answer: what it sent is sent again.

@@ -9,6 +9,7 @@ use ledger::{Batch, IndicatorState, OutboxRecord, ReceiptRecord, Records, Sample
 use outbound::mutant;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::diff::Change;
 use crate::merge::{Known, Merged, supports};
@@ -129,10 +130,13 @@ impl Delivery {
         self.unflushed_since = None;
         self.unflushed_bytes = 0;
         let flush = self.ledger.flush_aside();
-        self.flushing = Some(AbortOnDropHandle::new(tokio::spawn(async move {
-            flush.await?;
-            Ok(staged)
-        })));
+        self.flushing = Some(AbortOnDropHandle::new(tokio::spawn(
+            async move {
+                flush.await?;
+                Ok(staged)
+            }
+            .in_current_span(),
+        )));
     }
 
     /// Makes what is staged durable and queues it for sending.

@@ -11,7 +11,7 @@ use outbound::mutant;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::warn;
+use tracing::{Instrument as _, warn};
 
 use crate::read::{Read, supporting};
 use crate::window::{Listed, list, news, plan, record_of};
@@ -114,7 +114,7 @@ impl Run<'_> {
         self.open_samples(now, &mut work).await?;
         let (sender, mut pages) = mpsc::channel(PAGES_AHEAD);
         let lister = list(self.feed.vmray.clone(), windows, now, sender);
-        let lister = AbortOnDropHandle::new(tokio::spawn(lister));
+        let lister = AbortOnDropHandle::new(tokio::spawn(lister.in_current_span()));
         let mut listing = true;
         while listing || !work.is_empty() {
             work.start(self.feed, &self.rules, now);

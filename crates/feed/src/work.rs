@@ -13,6 +13,7 @@ use indicators::Rules;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::Feed;
 use crate::read::{Read, read};
@@ -93,11 +94,14 @@ impl Work {
                     self.in_order += 1;
                     let (client, rules, turns) = (feed.vmray.clone(), Arc::clone(rules), Arc::clone(&self.turns));
                     let (sample_id, submissions) = (group.sample_id, group.submissions.clone());
-                    let task = AbortOnDropHandle::new(tokio::spawn(async move {
-                        // Never closed, so there is always a turn.
-                        let _turn = turns.acquire().await.ok();
-                        read(&client, &rules, group, now).await
-                    }));
+                    let task = AbortOnDropHandle::new(tokio::spawn(
+                        async move {
+                            // Never closed, so there is always a turn.
+                            let _turn = turns.acquire().await.ok();
+                            read(&client, &rules, group, now).await
+                        }
+                        .in_current_span(),
+                    ));
                     async move {
                         let sample = task.await.unwrap_or_else(|error| Read::Open {
                             sample_id,

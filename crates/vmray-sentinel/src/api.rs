@@ -15,7 +15,9 @@ use crate::config::{
     public_url, transport,
 };
 use crate::connect;
+use crate::failure::Failure;
 use crate::http::{Api, Metrics, Recent};
+use crate::state::{self, Changes};
 
 /// Callers wait: one call to VMRay with its repeats ends sooner than the feed's.
 const PATIENCE: RetryPolicy = RetryPolicy {
@@ -73,6 +75,13 @@ impl ApiConfig {
             })
         })();
         reader.finish(whole)
+    }
+
+    /// Builds the API, and opens the state for it.
+    pub(crate) fn open(self, clock: &Arc<dyn Clock>) -> Result<Api, Failure> {
+        let opened = state::open(&self.state, &self.transport, clock, Changes::Kept);
+        let storage = opened.map_err(|error| state::failed(&self.state.url(), error))?;
+        Ok(self.build(storage, clock))
     }
 
     /// Builds the API on a state that is open already.

@@ -1,13 +1,16 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use jiff::Timestamp;
 
-use crate::config::{LogFormat, Scope, duration};
+use crate::config::{Environment, LogFormat, Scope, duration};
+use crate::hosting;
 
 /// The port of the status page.
 pub(crate) const PAGE_PORT: u16 = 8080;
@@ -58,6 +61,8 @@ pub(crate) enum Command {
     Feed(Feed),
     /// Serve the API and the status page, and run the feed on its schedule
     Serve(Serve),
+    /// Run under the Azure Functions host, which also starts it when no command is given
+    Functions,
     /// Turn VMRay reports from disk into a STIX bundle, offline
     Convert(Convert),
     /// Look at what Sentinel refused, send it again or drop it
@@ -214,6 +219,28 @@ pub(crate) enum Config {
     Reference,
 }
 
+impl Cli {
+    /// Reads the command line. Ends the process itself for `--help` (0) and for a wrong command line (2).
+    ///
+    /// Under the Functions host no command means [`Command::Functions`].
+    pub(crate) fn of_process(environment: &Environment) -> Self {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        Self::read(arguments, environment).unwrap_or_else(|error| error.exit())
+    }
+
+    fn read(mut arguments: Vec<OsString>, environment: &Environment) -> Result<Self, clap::Error> {
+        Self::try_parse_from(&arguments).or_else(|error| match error.kind() {
+            ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+                if hosting::is_hosted(environment) =>
+            {
+                arguments.push("functions".into());
+                Self::try_parse_from(&arguments)
+            }
+            _ => Err(error),
+        })
+    }
+}
+
 impl Global {
     /// The settings among the flags.
     pub(crate) fn settings(&self) -> Vec<(String, String)> {
@@ -257,6 +284,24 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[rstest]
+    #[case(&["vmray-sentinel"])]
+    #[case(&["vmray-sentinel", "--log", "debug"])]
+    fn under_the_functions_host_no_command_is_the_custom_handler(#[case] arguments: &[&str]) {
+        let read = |environment: &Environment| Cli::read(arguments.iter().map(OsString::from).collect(), environment);
+        let hosted = Environment::from([("FUNCTIONS_CUSTOMHANDLER_PORT", "7071")]);
+        assert!(matches!(read(&hosted).unwrap().command, Command::Functions));
+        assert_eq!(read(&Environment::default()).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn under_the_functions_host_a_command_is_that_command_and_a_wrong_one_an_error() {
+        let hosted = Environment::from([("FUNCTIONS_CUSTOMHANDLER_PORT", "7071")]);
+        let read = |command: &str| Cli::read(["vmray-sentinel", command].map(OsString::from).to_vec(), &hosted);
+        assert!(matches!(read("status").unwrap().command, Command::Status));
+        assert_eq!(read("statsu").unwrap_err().exit_code(), 2);
     }
 
     #[rstest]

@@ -15,6 +15,8 @@ pub(crate) enum Exit {
     StoppedEarly = 3,
     /// Done, but quarantine holds open records.
     NeedsAttention = 4,
+    /// Told to stop under the Functions host, which takes this code for "start me again" and 0 for "never again".
+    Restart = 200,
 }
 
 impl From<Exit> for ExitCode {

@@ -62,6 +62,14 @@ impl Failure {
         line
     }
 
+    /// Returns a line for each thing to mend: several for settings, else [`one_line`](Self::one_line).
+    pub(crate) fn lines(&self) -> Vec<String> {
+        match self.error.downcast_ref::<Problems>() {
+            Some(problems) => problems.iter().map(ToString::to_string).collect(),
+            None => vec![self.one_line()],
+        }
+    }
+
     /// Adds what to do.
     #[must_use]
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {

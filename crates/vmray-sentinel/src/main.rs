@@ -1,8 +1,9 @@
 //! VMRay for Microsoft Sentinel: the verdicts of VMRay as threat intelligence.
 //!
 //! This is the binary: command line ([`cli`]), configuration ([`config`]), logs ([`telemetry`]), one module a
-//! command ([`commands`]). What it does is in the crates it calls. Results go to stdout, everything else to
-//! stderr; a failure is printed once, with its causes and what to do, and decides the exit code ([`exit`]).
+//! command ([`commands`]; Azure Functions in [`hosting`]). What it does is in the crates it calls. Results go to
+//! stdout, everything else to stderr; a failure is printed once, with its causes and what to do, and decides the exit
+//! code ([`exit`]).
 
 mod api;
 mod app;
@@ -14,6 +15,7 @@ mod daemon;
 mod engine;
 mod exit;
 mod failure;
+mod hosting;
 mod http;
 mod live;
 mod output;
@@ -31,11 +33,8 @@ mod words;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    // Ends the process itself for --help (0) and for a wrong command line (2).
-    let cli = cli::Cli::parse();
     let environment = config::Environment::of_process();
+    let cli = cli::Cli::of_process(&environment);
     commands::start(cli, &environment).into()
 }

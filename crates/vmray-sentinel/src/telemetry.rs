@@ -1,20 +1,38 @@
-//! Logs: to stderr, as lines for people or as JSON for machines. They never hold a key, a token or a body.
+//! Logs: as lines for people or as JSON for machines. They never hold a key, a token or a body.
+//!
+//! Commands log to stderr. Under the Functions host, which takes a line on stdout for information and a line on stderr
+//! for an error, warnings and errors go to stderr and the rest to stdout, one line each.
 
 use std::io::{self, IsTerminal as _, Write};
 
 use indicatif::MultiProgress;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 
 use crate::config::{LogConfig, LogFormat};
 
 /// Starts logging. Lines and progress bars share the terminal through `bars`.
 pub(crate) fn start(config: &LogConfig, bars: &MultiProgress) {
+    begin(config, AroundBars(bars.clone()), io::stderr().is_terminal());
+}
+
+/// Starts logging as the Functions host reads it.
+pub(crate) fn start_under_functions(config: &LogConfig) {
+    let writer = (|| OneLine(io::stderr())).with_max_level(Level::WARN).or_else(|| OneLine(io::stdout()));
+    begin(config, writer, false);
+}
+
+fn begin<W>(config: &LogConfig, writer: W, ansi: bool)
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     // The Azure SDK logs each refusal as well; ours says what to do. A filter that names it still wins.
     let filter = EnvFilter::try_new(format!("typespec_client_core=warn,{}", config.filter)).unwrap_or_default();
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AroundBars(bars.clone()));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let started = match config.format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Text => builder.with_ansi(ansi).with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     // A second start (a test that calls main's parts) keeps the first.
@@ -41,5 +59,37 @@ impl<'a> MakeWriter<'a> for AroundBars {
 
     fn make_writer(&'a self) -> Self {
         self.clone()
+    }
+}
+
+/// Writes each event, which comes in one piece, as one line.
+struct OneLine<W>(W);
+
+impl<W: Write> Write for OneLine<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let event = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        let mut line: Vec<u8> =
+            event.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+        line.push(b'\n');
+        self.0.write_all(&line)?;
+        self.0.flush()?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_with_line_breaks_is_one_line() {
+        let mut out = OneLine(Vec::new());
+        out.write_all(b"ERROR a\nb\r\nc\n").unwrap();
+        out.write_all(b"INFO d\n").unwrap();
+        assert_eq!(String::from_utf8(out.0).unwrap(), "ERROR a b  c\nINFO d\n");
     }
 }

@@ -6,6 +6,7 @@ mod convert;
 mod demo;
 mod doctor;
 mod feed;
+mod functions;
 mod quarantine;
 mod serve;
 mod simulate;
@@ -47,7 +48,10 @@ fn report(app: &App, failure: &Failure) {
 }
 
 async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
-    app.start_logs(quiet(&command))?;
+    // The custom handler logs in its own way, and goes on when the settings of the log are wrong.
+    if !matches!(command, Command::Functions) {
+        app.start_logs(quiet(&command))?;
+    }
     match command {
         Command::Config(which) => config::run(app, &which),
         Command::Completions { shell } => completions::run(app, shell),
@@ -59,6 +63,7 @@ async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Doctor => doctor::run(app).await,
         Command::Feed(args) => feed::run(app, &args).await,
         Command::Serve(args) => serve::run(app, &args).await,
+        Command::Functions => functions::run(app).await,
         Command::Demo(args) => demo::run(app, &args).await,
     }
 }

@@ -19,7 +19,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::http::{Api, Pages, Server, site};
 use crate::live::Live;
-use crate::{daemon, output, signals, state};
+use crate::{daemon, output, signals};
 
 pub(crate) async fn run(app: &App, args: &Serve) -> Result<Exit, Failure> {
     let keys = api_keys(&app.settings)?;
@@ -84,9 +84,7 @@ async fn site_alone(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let state_url = api.state.url();
-    let opened = state::open(&api.state, &api.transport, &app.clock, Changes::Kept);
-    let storage = opened.map_err(|error| state::failed(&state_url, error))?;
-    let api = Arc::new(api.build(storage, &app.clock));
+    let api = Arc::new(api.open(&app.clock)?);
     let pages = Pages {
         recent: Arc::clone(&api.recent),
         state_url: state_url.to_string(),
@@ -112,9 +110,7 @@ async fn sweep(api: &Api, stop: &CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(SWEEP_EVERY) => {}
         }
-        if let Err(error) = Box::pin(api.enrichment.sweep()).await {
-            warn!(error = &error as &dyn std::error::Error, "open enrichments could not be looked at");
-        }
+        api.sweep().await;
     }
 }
 

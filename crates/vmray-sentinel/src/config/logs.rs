@@ -20,6 +20,17 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// As if nobody had set anything.
+impl Default for LogConfig {
+    fn default() -> Self {
+        let filter = match settings::LOG_FILTER.default {
+            settings::Fallback::Text(text) => text.to_owned(),
+            _ => String::new(),
+        };
+        Self { filter, chosen: false, format: LogFormat::Text }
+    }
+}
+
 impl LogConfig {
     /// Reads these settings alone. They come first, so that the rest can be logged.
     pub(crate) fn load(settings: &Settings) -> Result<Self, Problems> {

@@ -17,6 +17,7 @@ mod parts;
 mod problem;
 mod reader;
 mod schedule;
+mod setting;
 mod settings;
 mod show;
 mod source;

@@ -56,6 +56,14 @@ impl Problem {
     }
 }
 
+/// One line, for logs.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.hints.iter().try_for_each(|hint| write!(f, "; {hint}"))
+    }
+}
+
 impl Problems {
     pub(crate) fn push(&mut self, problem: Problem) {
         if !self.0.contains(&problem) {

@@ -39,7 +39,7 @@ use enrichment::functions::Functions;
 use enrichment::{Enrichment, SpoolRoom};
 use outbound::ServiceUrl;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, warn};
 
 use crate::config::ApiKeys;
 
@@ -68,6 +68,13 @@ pub(crate) struct Api {
 }
 
 impl Api {
+    /// Brings on what was asked for and nobody asks about any more.
+    pub(crate) async fn sweep(&self) {
+        if let Err(error) = Box::pin(self.enrichment.sweep()).await {
+            warn!(error = &error as &dyn std::error::Error, "open enrichments could not be looked at");
+        }
+    }
+
     /// Does something in a task of its own, so that it ends also if the caller goes away.
     async fn in_task<T: Send + 'static>(
         &self,
@@ -78,7 +85,6 @@ impl Api {
 }
 
 /// Returns the routes below `/api`, for a server that has asked for a key already.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the handler under the Functions host"))]
 pub(crate) fn api(api: Arc<Api>) -> Router {
     let metrics = Arc::clone(&api.metrics);
     observed(with_fallbacks(routes(api)), metrics)

@@ -16,6 +16,7 @@ mod convert;
 mod demo;
 mod doctor;
 mod feed;
+mod functions;
 mod quarantine;
 mod serve;
 mod simulate;
