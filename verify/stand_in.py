@@ -103,6 +103,40 @@ class Simulate:
             return json.load(answer)
 
 
+class Serve:
+    """`vmray-sentinel serve` on a free port, until the block ends."""
+
+    def __init__(self, environment):
+        self.environment = environment
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            [BINARY, "serve", "--listen", "127.0.0.1:0", "--json"],
+            env=clean_environment() | self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        text = ""
+        for line in self.process.stdout:
+            text += line
+            if line.startswith("}"):
+                break
+        self.url = json.loads(text)["url"].rstrip("/")
+        return self
+
+    def kill(self):
+        """What a power failure does."""
+        self.process.kill()
+        self.process.wait(timeout=20)
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(timeout=20)
+        self.process.stdout.close()
+
+
 def conclude(what, problems):
     """Prints the outcome of a check and ends the process with it."""
     for problem in problems[:40]:

@@ -1,16 +1,13 @@
 """The API of `serve` against its own description, by schemathesis: no server error, no status and no body that the
 description does not name, and no answer without a key."""
 
-import os
+import json
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 
-from stand_in import BINARY, Simulate, clean_environment, conclude, run
-
-import json
+from stand_in import Serve, Simulate, clean_environment, conclude, run
 
 CHECKS = ",".join(
     [
@@ -24,35 +21,6 @@ CHECKS = ",".join(
         "ignored_auth",
     ]
 )
-
-
-class Serve:
-    """`vmray-sentinel serve` on a free port, until the block ends."""
-
-    def __init__(self, environment):
-        self.environment = environment
-
-    def __enter__(self):
-        self.process = subprocess.Popen(
-            [BINARY, "serve", "--listen", "127.0.0.1:0", "--json"],
-            env=clean_environment() | self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        text = ""
-        for line in self.process.stdout:
-            text += line
-            if line.startswith("}"):
-                break
-        self.url = json.loads(text)["url"].rstrip("/")
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.wait(timeout=20)
-        self.process.stdout.close()
 
 
 def main():
