@@ -41,7 +41,7 @@ mod trouble;
 pub use error::Error;
 pub use gate::{Gates, GatesError, InternalHosts};
 pub use item::{FileItem, Item, ItemError, UrlItem};
-pub use link::LinkError;
+pub use link::{LinkError, rotate_link_key};
 pub use report::{
     FileFacts, GateReport, IndicatorReport, IndicatorState, IocReport, ItemKind, ItemReport, ItemState, OverallVerdict,
     Report, SampleReport, Section, SectionState, UploadReport, UploadState,

@@ -2,7 +2,7 @@
 //!
 //! A token is the end of the link's life, the number of a key and an HMAC-SHA256 over both and the job. Keys are
 //! create-only objects `keys/link-<n>` in the state: the newest signs, the older ones verify until the last link
-//! that they signed has expired. A new one is made by [`Links::rotate`].
+//! that they signed has expired. A new one is made by [`rotate_link_key`].
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +21,8 @@ use crate::job::hex_of;
 const LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long keys are remembered before they are listed anew: for so long a key that was taken away still verifies.
 const REMEMBERED: Duration = Duration::from_secs(60);
+/// The same, for the times of objects.
+const REPLACED_UNSEEN: SignedDuration = SignedDuration::from_secs(60);
 /// Name of the keys.
 const KEY: &str = "link-";
 
@@ -36,6 +38,12 @@ pub enum LinkError {
     /// The keys cannot be read.
     #[error("using the state")]
     State(#[from] ledger::Error),
+}
+
+/// Makes a new key for links, which every process signs with within a minute. Links that are out keep working until they
+/// expire.
+pub async fn rotate_link_key(storage: &Storage, now: Timestamp) -> Result<(), ledger::Error> {
+    Links::of(storage).rotate(now).await
 }
 
 /// Signs and verifies links.
@@ -106,9 +114,9 @@ impl Links {
             entries.iter().filter_map(|entry| Some((number_of(&entry.name)?, entry.stored_at))).collect();
         let newest = numbers.iter().map(|(number, _)| *number).max().unwrap_or(0);
         for (number, _) in &numbers {
-            // A key signed until the next one was made.
+            // A key signed until every process had seen the next one.
             let replaced = numbers.iter().filter(|(other, _)| other > number).map(|(_, at)| *at).min();
-            if replaced.is_some_and(|replaced| now.duration_since(replaced) > LIFE) {
+            if replaced.is_some_and(|replaced| now.duration_since(replaced) > LIFE + REPLACED_UNSEEN) {
                 self.objects.delete(&name_of(*number)).await?;
             }
         }

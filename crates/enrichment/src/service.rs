@@ -213,11 +213,6 @@ impl Enrichment {
         self.links.verify(job, token, self.clock.now()).await
     }
 
-    /// Makes a new key for links. Links that are out keep working until they expire.
-    pub async fn rotate_keys(&self) -> Result<(), Error> {
-        Ok(self.links.rotate(self.clock.now()).await?)
-    }
-
     async fn advance_all(&self, asked: &Asked, files: &[Option<FileItem>]) -> Result<Vec<Advanced>, Error> {
         // In boxes, or the compiler cannot see that the whole may move between threads.
         let advancing = asked.items.iter().zip(files).map(|(item, file)| {

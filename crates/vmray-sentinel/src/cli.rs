@@ -173,6 +173,8 @@ pub(crate) struct Selection {
 pub(crate) enum State {
     /// Print every record as a line of JSON; may run beside a feed
     Export,
+    /// Sign links to answers of the API with a new key; links that are out work until they expire
+    RotateLinkKey,
 }
 
 /// Stand-ins.

@@ -14,7 +14,7 @@ use crate::config::ROUTE;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
-use crate::state::{self, DoingWithState as _};
+use crate::state::{self, Changes, DoingWithState as _};
 use crate::view::{self, Refused};
 use crate::{output, words};
 
@@ -22,7 +22,7 @@ use crate::{output, words};
 const VALUE_CHARS: usize = 60;
 
 pub(crate) async fn run(app: &App, which: &Quarantine) -> Result<Exit, Failure> {
-    let (_, storage) = state::existing(app)?;
+    let (_, storage) = state::of(app, Changes::None)?;
     let reader = Reader::open(&storage, ROUTE).await.doing("reading the state")?;
     let refused = view::quarantine(&storage, reader.records()).await.doing("reading the quarantine")?;
     match which {

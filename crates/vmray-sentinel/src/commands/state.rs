@@ -1,4 +1,4 @@
-//! `state export`: all that is known, as lines of JSON.
+//! `state export`: all that is known, as lines of JSON. `state rotate-link-key`: another key for links to answers.
 
 use ledger::Reader;
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::config::ROUTE;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
-use crate::state::{self, DoingWithState as _};
+use crate::state::{self, Changes, DoingWithState as _};
 
 /// Characters written at once.
 const PIECE: usize = 64 * 1024;
@@ -17,11 +17,23 @@ const PIECE: usize = 64 * 1024;
 pub(crate) async fn run(app: &App, which: &State) -> Result<Exit, Failure> {
     match which {
         State::Export => export(app).await,
+        State::RotateLinkKey => rotate_link_key(app).await,
     }
 }
 
+async fn rotate_link_key(app: &App) -> Result<Exit, Failure> {
+    let (url, storage) = state::of(app, Changes::Kept)?;
+    enrichment::rotate_link_key(&storage, app.clock.now()).await.doing("writing the new key")?;
+    if app.json {
+        output::json(&json!({ "state_url": url.to_string(), "rotated": true }))?;
+    } else {
+        output::text("A new key signs links from now on; links that are out work until they expire.\n")?;
+    }
+    Ok(Exit::Done)
+}
+
 async fn export(app: &App) -> Result<Exit, Failure> {
-    let (_, storage) = state::existing(app)?;
+    let (_, storage) = state::of(app, Changes::None)?;
     let reader = Reader::open(&storage, ROUTE).await.doing("reading the state")?;
     let mut records = reader.records().export().await.doing("reading the state")?;
     let (mut lines, mut count) = (String::new(), 0_u64);

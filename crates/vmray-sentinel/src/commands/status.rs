@@ -10,12 +10,12 @@ use crate::app::App;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::paint::Paint;
-use crate::state::{self, DoingWithState as _};
+use crate::state::{self, Changes, DoingWithState as _};
 use crate::view::View;
 use crate::{output, words};
 
 pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
-    let (url, storage) = state::existing(app)?;
+    let (url, storage) = state::of(app, Changes::None)?;
     let view = View::read(&storage).await.doing("reading the state")?;
     if app.json {
         output::json(&json!({ "state_url": url.to_string(), "route": crate::config::ROUTE, "state": view }))?;

@@ -32,19 +32,25 @@ pub(crate) fn open(
     clock: &Arc<dyn Clock>,
     changes: Changes,
 ) -> Result<Storage, Error> {
-    match (config, changes) {
-        (StateConfig::Here(url), Changes::Kept) => Storage::create(url),
-        (StateConfig::Here(url), Changes::None) => Storage::existing(url),
-        (StateConfig::Blob(blob), _) => blob::connect(blob, transport, clock),
+    match config {
+        StateConfig::Here(url) => here(url, changes),
+        StateConfig::Blob(blob) => blob::connect(blob, transport, clock),
     }
 }
 
-/// Opens the state for looking.
-pub(crate) fn existing(app: &App) -> Result<(StateUrl, Storage), Failure> {
+fn here(url: &StateUrl, changes: Changes) -> Result<Storage, Error> {
+    match changes {
+        Changes::Kept => Storage::create(url),
+        Changes::None => Storage::existing(url),
+    }
+}
+
+/// Opens the state that the settings name, with its address.
+pub(crate) fn of(app: &App, changes: Changes) -> Result<(StateUrl, Storage), Failure> {
     let config = StateConfig::load(&app.settings)?;
     let url = config.url();
     let opened = match &config {
-        StateConfig::Here(url) => Storage::existing(url),
+        StateConfig::Here(url) => here(url, changes),
         StateConfig::Blob(blob) => {
             let mut reader = Reader::new(&app.settings);
             let transport = config::transport(&mut reader);

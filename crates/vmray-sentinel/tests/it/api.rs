@@ -17,6 +17,7 @@ pub(crate) struct Served {
 /// An answer.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -48,7 +49,7 @@ impl Served {
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        Answer { status, body: body.to_owned() }
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
     /// Calls a function as a Function action does.
@@ -173,4 +174,20 @@ fn what_a_caller_can_send_has_limits() {
     assert_eq!(&answer, b"HTTP/1.1 413");
     assert!(get(&format!("http://{}/healthz", served.host)).starts_with("HTTP/1.1 200"), "it goes on");
     served.stop();
+}
+
+#[test]
+fn links_that_are_out_work_after_their_key_was_replaced() {
+    let simulator = Simulator::start(&["--samples", "3"]);
+    let setup = without_workspace(&simulator);
+    let serve = Served::start(&setup, "127.0.0.1:0");
+    let kind = "Content-Type: application/json\r\n";
+    let asked = serve.ask("POST /api/enrich", kind, br#"{"items":[{"url":"http://new.example/"}]}"#);
+    assert_eq!(asked.status, 202, "{}", asked.body);
+    let link = asked.head.lines().find_map(|line| line.strip_prefix("location: ")).unwrap();
+    assert!(setup.run(&["state", "rotate-link-key"]).code(0).stdout.contains("A new key signs"));
+    assert_eq!(serve.ask(&format!("GET {link}"), "", b"").status, 202);
+    let forged = link.replace(".1.", ".2.");
+    assert_ne!(forged, link);
+    assert!([401, 403, 404].contains(&serve.ask(&format!("GET {forged}"), "", b"").status));
 }
