@@ -152,8 +152,16 @@ impl Story<'_> {
             None => writeln!(text, "  {}", paint.command("vmray-sentinel demo")).unwrap_or_default(),
             Some(page) => {
                 writeln!(text, "  {}", paint.command(format!("curl {}", self.objects_url))).unwrap_or_default();
+                let ask = format!("curl --json '{{\"items\":[{{\"url\":\"http://new.example/\"}}]}}' {page}api/enrich");
+                writeln!(text, "  {}", paint.command(ask)).unwrap_or_default();
                 let end = "The feed goes on every ten minutes. Ctrl-C ends the demo; the state folder stays.";
-                writeln!(text, "\n{end}\nStatus page: {}", paint.strong(page)).unwrap_or_default();
+                writeln!(
+                    text,
+                    "\n{end}\nStatus page: {}\nAPI:         {}",
+                    paint.strong(page),
+                    paint.strong(format!("{page}docs"))
+                )
+                .unwrap_or_default();
             }
         }
         text
