@@ -1,7 +1,7 @@
 //! Azure Functions: this process as a custom handler.
 //!
-//! The host starts us with a port and calls us over loopback: `GET /` until anything answers, `POST /VMRay` when the timer
-//! is due, and the requests of callers as they came, under `/api`. The port is taken before anything else is
+//! The host starts us with a port and calls us over loopback: `GET /` until anything answers, `POST /VMRay` when the
+//! feed's timer is due, `POST /VMRayJobs` when that of open enrichments is, and the requests of callers as they came, under `/api`. The port is taken before anything else is
 //! done, and **nothing that is wrong with the settings ends the process**: three exits within half an hour stop the
 //! host, and then nobody sees why. Instead every invocation fails with the fix in its log.
 //!
@@ -19,6 +19,7 @@
 
 mod budget;
 mod invocation;
+mod jobs;
 mod leftover;
 mod routes;
 mod timer;
@@ -90,6 +91,7 @@ pub(crate) struct Handler {
     engine: OnceCell<Engine>,
     api: OnceCell<Callers>,
     turn: Turn,
+    jobs_turn: Turn,
     asks: mpsc::Sender<Ask>,
     stop: CancellationToken,
 }
@@ -105,8 +107,9 @@ pub(crate) async fn serve(
     let budget = Budget::read(app.settings.environment());
     info!(port = address.port(), run_budget = ?budget.run(), "answering the Functions host");
     let (asks, asked) = mpsc::channel(1);
-    let (engine, api, turn) = (OnceCell::new(), OnceCell::new(), Turn::default());
-    let handler = Arc::new(Handler { app, log_problems, budget, engine, api, turn, asks, stop });
+    let (engine, api) = (OnceCell::new(), OnceCell::new());
+    let (turn, jobs_turn) = (Turn::default(), Turn::default());
+    let handler = Arc::new(Handler { app, log_problems, budget, engine, api, turn, jobs_turn, asks, stop });
     let answered = CancellationToken::new();
     let serving = axum::serve(listener, routes::router(handler.clone()))
         .with_graceful_shutdown(answered.clone().cancelled_owned());

@@ -3,7 +3,8 @@
 //! | path | answer |
 //! |---|---|
 //! | `GET /` | 200: the host asks until something answers |
-//! | `POST /VMRay` | the timer; the name in any case |
+//! | `POST /VMRay` | the feed's timer; the name in any case |
+//! | `POST /VMRayJobs` | the timer of open enrichments |
 //! | `/api/...` | requests of callers, as they came |
 
 use std::sync::Arc;
@@ -21,10 +22,11 @@ use tower::ServiceExt as _;
 use tracing::{Instrument as _, info_span};
 
 use super::invocation::{self, Answer};
-use super::{Handler, leftover, log_failure, timer};
+use super::{Handler, jobs, leftover, log_failure, timer};
 
-/// The timer function, as its folder in the package is called.
+/// The timer functions, as their folders in the package are called.
 const FEED: &str = "VMRay";
+const JOBS: &str = "VMRayJobs";
 /// What the host tells a timer is a few hundred bytes.
 const LONGEST_INVOCATION: usize = 1 << 20;
 
@@ -51,6 +53,9 @@ async fn invoke(
     Path(function): Path<String>,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    if function.eq_ignore_ascii_case(JOBS) {
+        return jobs::invoke(&handler).await;
+    }
     if !function.eq_ignore_ascii_case(FEED) {
         return Answer::unknown(&function);
     }

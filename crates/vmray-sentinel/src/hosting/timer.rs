@@ -4,7 +4,6 @@
 //! [`Ask`] by the invocation whose turn it is.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use feed::{RunOptions, RunSummary};
 use futures::FutureExt as _;
@@ -18,9 +17,6 @@ use super::{Handler, log_failure};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{summary, words};
-
-/// How long open enrichments are looked at after a run: well within the margin that its budget leaves.
-const SWEEP: Duration = Duration::from_secs(15);
 
 /// An invocation that waits for its run.
 #[derive(Debug)]
@@ -115,13 +111,7 @@ fn failed(failure: &Failure) -> Answer {
 async fn feed(handler: &Handler, stop: &CancellationToken) -> Result<RunSummary, Failure> {
     let engine = handler.engine().await?;
     let options = RunOptions { since: None, dry_run: false, time_budget: handler.budget.run() };
-    let outcome = Box::pin(engine.run(&options, stop, |_| {})).await.map_err(Failure::from_run);
-    // What was asked of the API and nobody asks about any more; its answers matter as little to the run as its errors.
-    if let Ok(callers) = handler.api().await {
-        let sweep = tokio::time::timeout(SWEEP, callers.api.sweep());
-        let _swept = stop.run_until_cancelled(sweep).await;
-    }
-    outcome
+    Box::pin(engine.run(&options, stop, |_| {})).await.map_err(Failure::from_run)
 }
 
 /// What the host's log says of a run, and what ours says.

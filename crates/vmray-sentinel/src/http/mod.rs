@@ -36,10 +36,10 @@ use std::sync::Arc;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 use enrichment::functions::Functions;
-use enrichment::{Enrichment, SpoolRoom};
+use enrichment::{Enrichment, SpoolRoom, Swept};
 use outbound::ServiceUrl;
 use tokio_util::task::TaskTracker;
-use tracing::{Instrument as _, warn};
+use tracing::Instrument as _;
 
 use crate::config::ApiKeys;
 
@@ -69,10 +69,8 @@ pub(crate) struct Api {
 
 impl Api {
     /// Brings on what was asked for and nobody asks about any more.
-    pub(crate) async fn sweep(&self) {
-        if let Err(error) = Box::pin(self.enrichment.sweep()).await {
-            warn!(error = &error as &dyn std::error::Error, "open enrichments could not be looked at");
-        }
+    pub(crate) async fn sweep(&self) -> Result<Swept, enrichment::Error> {
+        Box::pin(self.enrichment.sweep()).await
     }
 
     /// Does something in a task of its own, so that it ends also if the caller goes away.

@@ -165,3 +165,46 @@ pub(super) fn in_words(form: Form) -> &'static str {
         Form::Base64 => "base64",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The functions that have a timer, not a caller.
+    const TIMERS: [&str; 2] = ["VMRay", "VMRayJobs"];
+
+    #[test]
+    fn each_operation_is_a_function_of_the_package_with_its_method_route_and_level_and_no_function_is_more() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../azure/functions");
+        let mut packed = BTreeSet::new();
+        for entry in fs::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            if !entry.file_type().unwrap().is_dir() || TIMERS.contains(&name.as_str()) {
+                continue;
+            }
+            let function: Value =
+                serde_json::from_str(&fs::read_to_string(entry.path().join("function.json")).unwrap()).unwrap();
+            let trigger = &function["bindings"][0];
+            let route = trigger["route"].as_str().unwrap_or(&name);
+            for method in trigger["methods"].as_array().unwrap() {
+                let level = trigger["authLevel"].as_str().unwrap();
+                packed.insert(format!("{} /api/{route} {level}", method.as_str().unwrap()));
+            }
+        }
+        let served: BTreeSet<_> = all()
+            .iter()
+            .map(|operation| {
+                let level = if operation.scope.is_some() { "function" } else { "anonymous" };
+                format!("{} {} {level}", operation.method.as_str(), operation.path)
+            })
+            .collect();
+        assert_eq!(packed, served);
+    }
+}

@@ -32,6 +32,12 @@ impl Setup {
         self
     }
 
+    /// Takes variables away again.
+    pub(crate) fn without(mut self, names: &[&str]) -> Self {
+        self.environment.retain(|(name, _)| !names.contains(&name.as_str()));
+        self
+    }
+
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
     }

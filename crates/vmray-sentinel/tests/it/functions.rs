@@ -313,6 +313,25 @@ fn the_nine_functions_answer_callers_under_api_and_a_missing_setting_is_named_to
 }
 
 #[test]
+fn the_timer_of_open_enrichments_looks_at_them_with_the_api_alone_and_says_what_is_missing() {
+    let simulator = Simulator::start(&["--samples", "3"]);
+    let of_the_feed = ["AzureWorkspaceID", "AzureTenantID", "AzureClientID", "AzureClientSecret"];
+    let (hosted, _setup) = Hosted::start(simulator.setup().without(&of_the_feed));
+    let none = hosted.ask(&timer_request("VMRayJobs", WITH_STATUS));
+    assert_eq!((none.status, none.logs().starts_with("0 open enrichments looked at")), (200, true), "{}", none.logs());
+    let item = r#"{"items":[{"url":"http://new.example/"}]}"#;
+    let headers = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", item.len());
+    assert_eq!(hosted.ask(&forwarded("POST", "/api/enrich", &headers, item)).status, 202);
+    let one = hosted.ask(&timer_request("vmrayjobs", WITH_STATUS));
+    assert!(one.logs().starts_with("1 open enrichment looked at"), "{}", one.logs());
+
+    let (hosted, _setup) = Hosted::start(Setup::new());
+    let unset = hosted.ask(&timer_request("VMRayJobs", WITH_STATUS));
+    assert_eq!(unset.status, 500);
+    assert!(unset.logs().contains("VmrayBaseURL is missing; example:"), "{}", unset.logs());
+}
+
+#[test]
 fn the_largest_body_that_the_host_hands_on_is_read_before_it_is_refused() {
     let simulator = Simulator::start(&["--samples", "3"]);
     let (hosted, _setup) = Hosted::start(simulator.setup());

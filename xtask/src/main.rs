@@ -1,0 +1,52 @@
+//! Makes what is released.
+//!
+//! `cargo xtask package` builds the static binary, the package for Azure Functions and the container image, reproducibly:
+//! the same sources, toolchain and lock file give the same bytes, on any machine and in any folder.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`binary`] | builds the program without a trace of where it was built |
+//! | [`linked`] | which crates are in it |
+//! | [`sbom`] | the same as a CycloneDX document |
+//! | [`licences`] | under which terms, with the texts |
+//! | [`archive`] | the zip that the Functions host takes |
+//! | [`image`] | the container image |
+//! | [`toolchain`] | where Rust's tools are |
+//! | [`package`] | all of it, into one folder |
+
+mod archive;
+mod binary;
+mod image;
+mod licences;
+mod linked;
+mod package;
+mod sbom;
+mod toolchain;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Makes what is released")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds the static binary, the zip for Azure Functions, the container image, bill of materials and checksums
+    Package {
+        /// The folder to write them to
+        #[arg(long, value_name = "FOLDER", default_value = "target/package")]
+        into: PathBuf,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let Command::Package { into } = Arguments::parse().command;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace has no folder")?;
+    package::write(root, &into, &mut std::io::stdout().lock())
+}
