@@ -9,12 +9,14 @@ import contextlib
 import functools
 import gzip
 import hashlib
+import http.server
 import json
 import os
 import pathlib
 import re
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 import urllib.request
@@ -35,7 +37,7 @@ FUNCTION_KEY, CODE, VMRAY_KEY = "header-key-5kx2", "query-key-7gq9", "vmray-key-
 SECRETS = [FUNCTION_KEY, CODE, VMRAY_KEY]
 LINE = re.compile(r"\S+\s+(TRACE|DEBUG|INFO|WARN|ERROR) ")
 #: SIGKILL when the stand-ins have seen so many more requests since the handler was started.
-KILLED_AT = [("vmray_requests", 1), ("vmray_requests", 9), ("upload_requests", 1), ("vmray_requests", 4), ("upload_requests", 2)]
+KILLED_AT = [("vmray_requests", 1), ("vmray_requests", 9), ("vmray_requests", 4), ("upload_requests", 1), ("upload_requests", 2)]
 SLOW = [{"service": "vmray", "path": "/iocs", "fault": {"delay_ms": 30}}, {"service": "upload", "fault": {"delay_ms": 60}}]
 
 
@@ -111,10 +113,44 @@ def wait_until(condition):
 
 @functools.cache
 def undisturbed(samples, ends):
-    """What a feed that nobody disturbs leaves in Sentinel."""
+    """What a feed that nobody disturbs leaves in Sentinel, and how many requests it makes of VMRay."""
     with stand_ins("--samples", samples, "--ends", ends) as (stack, settings):
         stand_in.run("feed", "--once", environment=settings, codes=(0, 4))
-        return objects(stack)
+        return objects(stack), stack.look("stats")["vmray_requests"]
+
+
+class Stub(http.server.BaseHTTPRequestHandler):
+    """A handler that answers as no handler should: status, type and body stand in the name of the function."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        while self.rfile.readline() != b"0\r\n":
+            pass
+        self.rfile.readline()
+        status, kind, body = urllib.parse.unquote(self.path[1:]).split("|")
+        self.send_response(int(status))
+        self.send_header("Content-Type", kind.replace("_", "/"))
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+def host_tells_answers_apart():
+    """The host's classes take an object in JSON, fail what is none, and hang on null: they would find a wrong answer"""
+    cases = [("200|application_json|{}", "succeeded"), ("200|application_json|null", "hangs"), ("200|application_json|", "hangs"),
+             ("200|application_json|Hello", "failed"), ('200|application_json|{"Logs":"x"}', "failed"), ("200|text_plain|{}", "failed"),
+             ("200|application_problem+json|{}", "failed"), ("500|application_json|{}", "failed"), ("302|application_json|{}", "failed")]  # fmt: skip
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for function, expected in cases:
+            answer = HOST.ask("invoke", port=server.server_port, function=function, invocation=new_id(), body=timer())
+            if answer["invocation"] != expected:
+                yield f"{function}: {shown(answer)}"
+        server.shutdown()
 
 
 def package_is_what_the_host_reads():
@@ -122,6 +158,7 @@ def package_is_what_the_host_reads():
     program, _, directory = PACKAGE.command()
     if not program.is_file() or not os.access(program, os.X_OK):
         yield f"{program.name} is not an executable file in the root of the package"
+        return
     if not directory.is_dir():
         yield f"there is no working directory {directory.name}"
     if PACKAGE.host["version"] != "2.0" or PACKAGE.host["customHandler"].get("enableForwardingHttpRequest") is not True:
@@ -202,7 +239,7 @@ def timers_run():
                 yield f"{arguments}: {shown(answer)}"
             elif not any(line.startswith("run ended: ") for line in answer["logs"]):
                 yield f"{arguments}: the run did not run: {answer['logs']}"
-        arrived, expected = objects(stack), undisturbed(20, ends)
+        arrived, (expected, _) = objects(stack), undisturbed(20, ends)
         if arrived != expected or not arrived:
             yield f"{len(arrived)} objects arrived, {len(expected)} do with feed --once, or they differ"
         if (late := handler.words()[0].count("the timer is past due")) != 1:
@@ -321,6 +358,7 @@ def odd_requests(handler, sample, submission):
     yield from says("another case", handler.forward("GET", f"/API/getvmraysample?sample_id={number}"), 200)
     yield from says("an empty POST", handler.forward("POST", f"/api/GetVMRaySample?sample_id={number}"), 200)
     yield from says("an empty POST without parameter", handler.forward("POST", "/api/GetVMRaySample"), 400, "sample_id")
+    yield from says("Expect", handler.forward("POST", "/api/GetVMRaySample", sample, Expect="100-continue"), 200)
     yield from says("a slash behind", handler.forward("GET", f"/api/GetVMRaySample/?sample_id={number}"), 404, NO_ROUTE)
     packed = {"base64": base64.b64encode(gzip.compress(json.dumps(sample).encode())).decode()}
     unlabelled = handler.forward("POST", "/api/GetVMRaySample", body=packed, content_type="application/json", **{"Content-Encoding": "gzip"})
@@ -337,14 +375,15 @@ def largest_body():
         count = spare - spare % 4
         # Blanks make it exactly the limit.
         whole = {"before": before, "fill": "A", "count": count, "after": after + " " * (spare - count)}
-        cases = [("/api/VMRayUploadSample", "application/json", (200,)), ("/api/enrich?name=raw.bin", "application/octet-stream", (202,)),
-                 ("/api/GetVMRaySample", "application/json", (413,)), ("/api/NoSuchFunction", "application/json", (404,))]  # fmt: skip
-        for target, kind, statuses in cases:
-            began = time.monotonic()
-            answer = handler.forward("POST", target, body=whole, content_type=kind)
-            print(f"      {target.partition('?')[0]}: {answer['status']} after {time.monotonic() - began:.1f} s")
-            if answer["status"] not in statuses:
-                yield f"{target}: {shown(answer)}"
+        cases = [("/api/VMRayUploadSample", "application/json", 200), ("/api/enrich?name=raw.bin", "application/octet-stream", 202),
+                 ("/api/GetVMRaySample", "application/json", 413), ("/api/NoSuchFunction", "application/json", 404)]  # fmt: skip
+        for target, kind, status in cases:
+            for headers in ({}, {"Expect": "100-continue"}) if status > 400 else ({},):
+                began = time.monotonic()
+                answer = handler.forward("POST", target, body=whole, content_type=kind, **headers)
+                print(f"      {target.partition('?')[0]}: {answer['status']} after {time.monotonic() - began:.1f} s")
+                if answer["status"] != status:
+                    yield f"{target} {headers}: {shown(answer)}"
         raw = before.encode() + b"A" * count + whole["after"].encode()
         files = {"zeros.bin": hashlib.sha256(bytes(count // 4 * 3)), "raw.bin": hashlib.sha256(raw)}
         given = {one["filename"]: one["value"] for one in stack.look("submits")}
@@ -355,8 +394,9 @@ def largest_body():
 def killed_mid_run():
     """SIGKILL in the middle of a run, several times: the next process completes it, as if nothing had been"""
     ends = "2026-11-24T12:00:00Z"
-    expected = undisturbed(60, ends)
+    expected, questions = undisturbed(60, ends)
     with stand_ins("--samples", 60, "--ends", ends, faults=SLOW) as (stack, settings):
+        settings |= {"UploadsInFlight": "1"}
         for counter, more in KILLED_AT:
             with Hosted(settings) as handler:
                 before = stack.look("stats")[counter]
@@ -370,15 +410,18 @@ def killed_mid_run():
                 if "HttpRequestException" not in answer.get("because", "") and answer["status"] != 0:
                     yield f"a run that was killed at {counter} {more} is answered: {shown(answer)}"
         with Hosted(settings) as handler:
+            before = stack.look("stats")["vmray_requests"]
             answer = handler.timer()
             if answer["invocation"] != "succeeded" or "run ended: " not in " ".join(answer["logs"]):
                 yield f"the run after the kills: {shown(answer)}"
+            if (asked := stack.look("stats")["vmray_requests"] - before) >= questions:
+                yield f"the run after the kills asked VMRay {asked} times, as one does that knows nothing of the others"
             held = objects(stack)
             different = [one for one in held.keys() | expected.keys() if held.get(one) != expected.get(one)]
-            print(f"      {len(KILLED_AT)} kills, {len(held)} objects")
+            rows = stack.look("stats")["rows"]
+            print(f"      {len(KILLED_AT)} kills, {len(held)} objects in {rows} rows; {questions} questions in one run, {asked} in the last")
             if different or not held:
                 yield f"{len(different)} of {len(expected)} objects are missing, too much or other: {different[:3]}"
-            rows = stack.look("stats")["rows"]
             if handler.timer()["invocation"] != "succeeded" or stack.look("stats")["rows"] != rows:
                 yield "a run with nothing new sent something"
 
@@ -466,8 +509,8 @@ def it_never_ended_by_itself():
     yield from ENDED
 
 
-CHECKS = [package_is_what_the_host_reads, templates_switch_every_function, functions_are_those_of_the_program, ready_with_a_port_alone,
-          timers_run, every_timer_has_a_function, timer_while_a_run_is_on, callers_are_answered, largest_body, killed_mid_run, outcomes,
+CHECKS = [host_tells_answers_apart, package_is_what_the_host_reads, templates_switch_every_function, functions_are_those_of_the_program,
+          ready_with_a_port_alone, timers_run, every_timer_has_a_function, timer_while_a_run_is_on, callers_are_answered, largest_body, killed_mid_run, outcomes,
           wrong_settings, log_lines, streams, it_never_ended_by_itself]  # fmt: skip
 
 

@@ -15,6 +15,10 @@ HERE = pathlib.Path(__file__).parent
 PACKAGES = HERE / "requirements.txt"
 
 
+#: What there is of a call that threw.
+NOTHING = {"status": 0, "invocation": "failed", "headers": {}, "body": "", "asked": "", "lost": []}
+
+
 class CannotInstall(Exception):
     """The .NET classes cannot be had here."""
 
@@ -50,7 +54,9 @@ class Host:
         [libraries] = self.folder.glob("lib/python*/site-packages/data_factory_testing_framework/_pythonnet/bin")
         self.process = subprocess.Popen(
             [self.folder / "bin" / "python", HERE / "driver.py", libraries, str(self.timeout)],
-            env={"DOTNET_ROOT": str(runtime), "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1", "PATH": os.environ["PATH"]},
+            # Without its pipes for debuggers, which stay behind in /tmp.
+            env={"DOTNET_ROOT": str(runtime), "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1", "COMPlus_EnableDiagnostics": "0",
+                 "PATH": os.environ["PATH"]},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -87,7 +93,7 @@ class Host:
 
     def outcome(self, future):
         found = future.result(timeout=120)
-        return found.get("result") or {"status": 0, "fault": found["fault"], "invocation": "failed", "headers": {}, "body": ""}
+        return found.get("result") or NOTHING | {"fault": found["fault"]}
 
 
 def new_id():

@@ -77,7 +77,8 @@ def unpacked(archive):
             yield Package(root)
         finally:
             if mounted:
-                subprocess.run(["umount", root], check=True)
+                # A check that broke off may have left a process there.
+                subprocess.run(["umount", "--lazy", root], check=True)
             for path in [root, *root.rglob("*")]:
                 path.chmod(0o700)
 
