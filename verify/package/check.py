@@ -2,7 +2,7 @@
 
     VMRAY_SENTINEL_PACKAGE=.../vmray-sentinel-<version>-functions-<sha256>.zip verify/package/check.py
 
-The image is run by crun, the unit is judged by systemd; where they are not installed that is said.
+The image is run by runc, the unit is judged by systemd; where they are not installed that is said.
 """
 
 import hashlib

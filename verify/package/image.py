@@ -1,4 +1,4 @@
-"""The container image: read by skopeo, unpacked by umoci, run by crun with a root that nothing can write."""
+"""The container image: read by skopeo, unpacked by umoci, run by runc with a root that nothing can write."""
 
 import json
 import os
@@ -34,12 +34,12 @@ def checks(archive, version):
             yield "another version"
 
     def the_image_runs():
-        """crun runs the image as a user of no rights on a root that is read-only: a feed, its state, the server"""
+        """runc runs the image as a user of no rights on a root that is read-only: a feed, its state, the server"""
         with tempfile.TemporaryDirectory() as folder, stand_in.Simulate("--samples", 20) as simulate:
             container = Container(archive, pathlib.Path(folder))
             yield from container.findings(simulate.settings)
 
-    missing = [name for name in ("skopeo", "umoci", "crun") if not shutil.which(name)]
+    missing = [name for name in ("skopeo", "umoci", "runc") if not shutil.which(name)]
     if missing:
         print(f"SKIPPED: container image: {', '.join(missing)} not installed")
         return []
@@ -74,7 +74,7 @@ class Container:
         ]
         config["linux"] = {"namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")]}
         (self.bundle / "config.json").write_text(json.dumps(config))
-        return ["crun", "--cgroup-manager=disabled", "run", "--bundle", self.bundle, f"vmray-{os.getpid()}-{name}"]
+        return ["runc", "run", "--bundle", self.bundle, f"vmray-{os.getpid()}-{name}"]
 
     def run(self, name, *arguments, settings=()):
         return subprocess.run(self.command(name, arguments, dict(settings)), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
@@ -110,11 +110,11 @@ class Container:
             if urllib.request.urlopen(f"http://{address}/healthz", timeout=SECONDS).status != 200:
                 yield "serve does not answer"
             # The container's first process gets the signal, as from an engine.
-            subprocess.run(["crun", "kill", f"vmray-{os.getpid()}-serve", "TERM"], check=True)
+            subprocess.run(["runc", "kill", f"vmray-{os.getpid()}-serve", "TERM"], check=True)
             server.stdout.read()
             if server.wait(timeout=SECONDS) != 0:
                 yield f"serve ended with {server.returncode} after SIGTERM"
         finally:
             if server.poll() is None:
                 server.send_signal(signal.SIGKILL)
-                subprocess.run(["crun", "delete", "--force", f"vmray-{os.getpid()}-serve"], check=False, capture_output=True)
+                subprocess.run(["runc", "delete", "--force", f"vmray-{os.getpid()}-serve"], check=False, capture_output=True)
