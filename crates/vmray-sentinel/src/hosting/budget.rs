@@ -54,6 +54,14 @@ impl Budget {
         self.less(MARGIN, 3)
     }
 
+    /// How long a run's rows for the health tables may take, which are written after it: a third of what is left then.
+    pub(super) fn last_rows(self) -> Option<Duration> {
+        match self {
+            Self::Within(timeout) => Some(MARGIN.min(timeout / 3) / 3),
+            Self::Unbounded => None,
+        }
+    }
+
     /// After how long we answer whatever the run does.
     pub(super) fn answer(self) -> Option<Duration> {
         self.less(LAST_WORD, 20)
@@ -175,9 +183,12 @@ mod tests {
             let timeout = Duration::from_secs(timeout);
             let budget = Budget::Within(timeout);
             let (run, answer) = (budget.run().unwrap(), budget.answer().unwrap());
+            let rows = Budget::Within(timeout).last_rows().unwrap();
+            assert!(run + 2 * rows < answer && rows <= Duration::from_secs(30), "{timeout:?}: {rows:?}");
             assert!(run >= timeout / 3 * 2 && run < answer && answer < timeout, "{timeout:?}: {run:?}, {answer:?}");
         }
         assert_eq!(minutes(30).run(), Some(Duration::from_secs(28 * 60 + 30)));
-        assert_eq!(Budget::Unbounded.run(), None);
+        assert_eq!(minutes(30).last_rows(), Some(Duration::from_secs(30)));
+        assert_eq!((Budget::Unbounded.run(), Budget::Unbounded.last_rows()), (None, None));
     }
 }

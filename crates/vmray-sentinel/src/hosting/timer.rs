@@ -115,7 +115,7 @@ fn failed(failure: &Failure) -> Answer {
 async fn feed(handler: &Handler, stop: &CancellationToken) -> Result<RunSummary, Failure> {
     let engine = handler.engine().await?;
     let options = RunOptions { since: None, dry_run: false, time_budget: handler.budget.run() };
-    let outcome = Box::pin(engine.run(&options, stop, |_| {})).await.map_err(Failure::from_run);
+    let outcome = Box::pin(engine.run(&options, stop, |_| {})).await;
     // What was asked of the API and nobody asks about any more; its answers matter as little to the run as its errors.
     if let Ok(callers) = handler.api().await {
         let sweep = tokio::time::timeout(SWEEP, callers.api.sweep());
