@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use outbound::{Clock, Exchange, Pacer, RetryPolicy, Transport};
-use sentinel::{LogsClient, Tokens, UploadClient};
+use sentinel::{Identity, LogsClient, Tokens, UploadClient};
 
 use crate::config::{HealthConfig, SentinelConfig, VmrayConfig};
 
@@ -63,7 +63,8 @@ pub(crate) fn upload_of_enrichment(
     upload(&config, transport, policy, tokens, clock)
 }
 
-/// Returns a client for the rows of the health tables, with the identity that uploads.
+/// Returns a client for the rows of the health tables. They are written by the identity that uploads, whose tokens are
+/// given, unless the settings name another one.
 pub(crate) fn logs(
     config: &HealthConfig,
     sentinel: &SentinelConfig,
@@ -72,6 +73,13 @@ pub(crate) fn logs(
     tokens: Arc<Tokens>,
     clock: &Arc<dyn Clock>,
 ) -> LogsClient {
+    let tokens = match config.writer {
+        None => tokens,
+        client_id => {
+            let identity = Identity::Managed { client_id };
+            Arc::new(Tokens::new(Arc::clone(transport), Arc::clone(clock), &sentinel.cloud, identity))
+        }
+    };
     let exchange = Exchange::new(Arc::clone(transport), policy);
     let (endpoint, rule) = (config.endpoint.clone(), config.rule.clone());
     LogsClient::new(exchange, &sentinel.cloud, endpoint, rule, tokens, Arc::clone(clock)).with_user_agent(USER_AGENT)

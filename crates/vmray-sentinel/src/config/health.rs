@@ -4,18 +4,22 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use outbound::ServiceUrl;
-use sentinel::RuleId;
+use sentinel::{ClientId, RuleId};
 
 use super::environment::Environment;
 use super::problem::Problem;
 use super::reader::Reader;
-use super::settings::{AZURE_CLIENT_SECRET_EXPIRES, LOGS_INGESTION_ENDPOINT, LOGS_INGESTION_RULE};
+use super::settings::{
+    AZURE_CLIENT_SECRET_EXPIRES, LOGS_INGESTION_CLIENT_ID, LOGS_INGESTION_ENDPOINT, LOGS_INGESTION_RULE,
+};
 
 /// Where rows about the feed's runs go.
 #[derive(Debug, Clone)]
 pub(crate) struct HealthConfig {
     pub(crate) endpoint: ServiceUrl,
     pub(crate) rule: RuleId,
+    /// The managed identity that writes them; without one it is the identity that uploads.
+    pub(crate) writer: Option<ClientId>,
     /// When the client secret ends, where somebody said so.
     pub(crate) secret_expires: Option<Timestamp>,
     /// Where the feed runs.
@@ -28,15 +32,16 @@ impl HealthConfig {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
         let endpoint = reader.optional::<ServiceUrl>(&LOGS_INGESTION_ENDPOINT);
         let rule = reader.quoting_optional::<RuleId>(&LOGS_INGESTION_RULE);
+        let writer = reader.optional::<ClientId>(&LOGS_INGESTION_CLIENT_ID);
         let secret_expires = match reader.text(&AZURE_CLIENT_SECRET_EXPIRES) {
             None => Some(None),
             Some(value) => reader.parse_with(&AZURE_CLIENT_SECRET_EXPIRES, value, expiry).map(Some),
         };
         let (set, missing) = match (endpoint?, rule?) {
-            (None, None) => return secret_expires.map(|_| None),
+            (None, None) => return secret_expires.and(writer).map(|_| None),
             (Some(endpoint), Some(rule)) => {
                 let host = host(reader.settings.environment());
-                return Some(Some(Self { endpoint, rule, secret_expires: secret_expires?, host }));
+                return Some(Some(Self { endpoint, rule, writer: writer?, secret_expires: secret_expires?, host }));
             }
             (Some(_), None) => (&LOGS_INGESTION_ENDPOINT, &LOGS_INGESTION_RULE),
             (None, Some(_)) => (&LOGS_INGESTION_RULE, &LOGS_INGESTION_ENDPOINT),
@@ -115,6 +120,7 @@ mod tests {
     #[rstest]
     #[case(&[("LogsIngestionEndpoint", "http://ingest.example"), RULE], "unencrypted")]
     #[case(&[ENDPOINT, ("LogsIngestionRule", "my-rule")], "is `my-rule`: is not the immutable id")]
+    #[case(&[ENDPOINT, RULE, ("LogsIngestionClientID", "me")], "LogsIngestionClientID (from the environment) is not a client")]
     #[case(&[("AzureClientSecretExpires", "next year")], "expected a day such as 2027-06-30")]
     #[case(&[("AzureClientSecretExpires", "2027-02-30")], "expected a day such as 2027-06-30")]
     #[case(&[("AzureClientSecretExpires", "2027-06-30T12:00:00")], "expected a day such as 2027-06-30")]

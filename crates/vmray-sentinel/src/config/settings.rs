@@ -256,10 +256,23 @@ pub(crate) static LOGS_INGESTION_ENDPOINT: Setting = Setting {
 };
 
 pub(crate) static LOGS_INGESTION_RULE: Setting = Setting {
-    doc: "Immutable id of the data collection rule that takes the rows. The identity that uploads to Sentinel needs the \
-          role Monitoring Metrics Publisher on it.",
+    doc: "Immutable id of the data collection rule that takes the rows. The identity that writes them needs the role \
+          Monitoring Metrics Publisher on it.",
     obtain: "`az monitor data-collection rule show --resource-group GROUP --name RULE --query immutableId`",
     ..setting("LogsIngestionRule", Group::Health, Form::Text, Fallback::Absent, "dcr-0123456789abcdef0123456789abcdef")
+};
+
+pub(crate) static LOGS_INGESTION_CLIENT_ID: Setting = Setting {
+    doc: "Client ID of a user-assigned managed identity that writes the rows. Without it the identity that uploads to \
+          Sentinel does, which cannot where the rule is in another tenant than the workspace.",
+    obtain: "Azure portal, Managed Identities > your identity > Overview > Client ID",
+    ..setting(
+        "LogsIngestionClientID",
+        Group::Health,
+        Form::Text,
+        Fallback::Absent,
+        "11111111-2222-3333-4444-555555555555",
+    )
 };
 
 pub(crate) static REUSE_HOURS: Setting = Setting {
@@ -394,7 +407,7 @@ pub(crate) static LOG_FORMAT: Setting = Setting {
 };
 
 /// Every setting, in the order of the reference.
-pub(crate) static ALL: [&Setting; 45] = [
+pub(crate) static ALL: [&Setting; 46] = [
     &VMRAY_BASE_URL,
     &VMRAY_API_KEY,
     &VMRAY_SAMPLE_VERDICT,
@@ -420,6 +433,7 @@ pub(crate) static ALL: [&Setting; 45] = [
     &POLLING,
     &LOGS_INGESTION_ENDPOINT,
     &LOGS_INGESTION_RULE,
+    &LOGS_INGESTION_CLIENT_ID,
     &STATE_URL,
     &REUSE_HOURS,
     &RESUBMIT,

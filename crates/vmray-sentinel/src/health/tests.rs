@@ -255,6 +255,22 @@ async fn neither_a_row_nor_a_warning_holds_a_secret() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_identity_writes_the_rows_where_one_is_named() {
+    const WRITER: &str = "77777777-aaaa-4bbb-8ccc-000000000007";
+    let bench = Bench::with(&[("LogsIngestionClientID", WRITER)]);
+    bench.stack.logs.edit(|options| options.publishers = [WRITER.to_owned()].into());
+    bench.run().await.unwrap();
+    assert!(bench.runs().is_empty() && bench.log().contains("WARN"), "there is no such identity yet");
+    bench.stack.entra.edit(|options| {
+        if let Some(identities) = &mut options.managed_identity {
+            identities.user_assigned.push(WRITER.to_owned());
+        }
+    });
+    bench.run().await.unwrap();
+    assert_eq!(bench.runs().len(), 1, "{}", bench.log());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_gives_way_to_another_leaves_no_row() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().to_str().unwrap();
