@@ -69,8 +69,8 @@ impl Notes {
         }
     }
 
-    /// Notes a receipt.
-    pub fn drop(&mut self, reason: &str) {
+    /// Notes a receipt, by the code of its reason.
+    pub fn receipt(&mut self, reason: &str) {
         match self.dropped.get_mut(reason) {
             Some(count) => *count += 1,
             None => drop(self.dropped.insert(reason.to_owned(), 1)),
@@ -115,7 +115,7 @@ mod tests {
         notes.quarantine("id", "value", &[]);
         notes.quarantine("id", "value", &[]);
         for reason in ["expired", "null_value", "expired"] {
-            notes.drop(reason);
+            notes.receipt(reason);
         }
         assert_eq!(notes.kept().len(), MOST_NOTES);
         assert_eq!((notes.open_left_out(), notes.quarantined_left_out()), (1, 2));

@@ -76,7 +76,9 @@ impl Delivery {
             batch.put_indicator(&id, &record)?;
         }
         self.tally.receipts += receipts.len() as u64;
-        receipts.iter().for_each(|receipt| self.notes.drop(receipt.reason.code()));
+        for receipt in &receipts {
+            self.notes.receipt(receipt.reason.code());
+        }
         for receipt in receipts.iter().filter(|_| !mutant!(ReceiptsLost)) {
             batch.put_receipt(&record_of(receipt, now))?;
         }

@@ -180,7 +180,7 @@ impl Run<'_> {
         let mut aside = Batch::new();
         for (raw, reason) in &unreadable {
             warn!(reason, "VMRay listed something that is no submission");
-            self.delivery.notes_mut().drop("unreadable");
+            self.delivery.notes_mut().receipt("unreadable");
             aside.put_receipt(&ReceiptRecord {
                 at: now,
                 sample_id: 0,
@@ -289,7 +289,7 @@ impl Run<'_> {
         match left {
             Left::AsBefore => {}
             Left::Newly => self.delivery.notes_mut().open(sample_id, reason),
-            Left::GivenUp(code) => self.delivery.notes_mut().drop(code),
+            Left::GivenUp(code) => self.delivery.notes_mut().receipt(code),
         }
         self.delivery.commit(batch).await?;
         Ok(())

@@ -25,7 +25,7 @@ pub(super) struct About<'a> {
 /// A row of `VMRayFeedRuns_CL`. What is not known is null.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Run<'a> {
+struct RunRow<'a> {
     /// When the run ended.
     #[serde(serialize_with = "time")]
     time_generated: Timestamp,
@@ -63,7 +63,7 @@ struct Run<'a> {
 /// A row of `VMRayFeedEvents_CL`. What its kind does not have is null.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct Event<'a> {
+struct EventRow<'a> {
     #[serde(serialize_with = "time")]
     time_generated: Timestamp,
     run_id: &'a str,
@@ -87,7 +87,7 @@ pub(super) fn run(about: &About<'_>, did: Option<&RunSummary>, failed: Option<&F
         (None, Some(did)) => did.outcome.as_str(),
         _ => "failed",
     };
-    row(&Run {
+    row(&RunRow {
         time_generated: about.ended,
         run_id: about.run_id,
         route: about.route,
@@ -119,7 +119,7 @@ pub(super) fn run(about: &About<'_>, did: Option<&RunSummary>, failed: Option<&F
 /// reason why something was dropped, and one for each kind that was more than is kept.
 pub(super) fn events(about: &About<'_>, did: Option<&RunSummary>) -> Vec<LogRow> {
     let Some(notes) = did.map(|did| &did.notes) else { return Vec::new() };
-    let event = |kind| Event {
+    let event = |kind| EventRow {
         time_generated: about.ended,
         run_id: about.run_id,
         route: about.route,
@@ -132,7 +132,7 @@ pub(super) fn events(about: &About<'_>, did: Option<&RunSummary>) -> Vec<LogRow>
         message: None,
     };
     let kept = notes.kept().iter().map(|note| match note {
-        Note::Quarantined { id, value, server } => Event {
+        Note::Quarantined { id, value, server } => EventRow {
             reason: Some("refused"),
             indicator_id: Some(id),
             value: Some(value),
@@ -140,10 +140,10 @@ pub(super) fn events(about: &About<'_>, did: Option<&RunSummary>) -> Vec<LogRow>
             ..event("quarantined")
         },
         Note::Open { sample_id, reason } => {
-            Event { sample_id: i64::try_from(*sample_id).ok(), message: Some(reason), ..event("open") }
+            EventRow { sample_id: i64::try_from(*sample_id).ok(), message: Some(reason), ..event("open") }
         }
     });
-    let dropped = notes.dropped().iter().map(|(reason, count)| Event {
+    let dropped = notes.dropped().iter().map(|(reason, count)| EventRow {
         reason: Some(reason),
         count: whole(*count),
         ..event("dropped")
@@ -151,7 +151,7 @@ pub(super) fn events(about: &About<'_>, did: Option<&RunSummary>) -> Vec<LogRow>
     let left_out = [("quarantined", notes.quarantined_left_out()), ("open", notes.open_left_out())]
         .into_iter()
         .filter(|(_, count)| *count > 0)
-        .map(|(kind, count)| Event {
+        .map(|(kind, count)| EventRow {
             reason: Some(kind),
             count: whole(count),
             message: Some("More than one run tells one by one; `vmray-sentinel quarantine list` has all."),

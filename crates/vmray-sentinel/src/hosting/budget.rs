@@ -17,7 +17,8 @@ const APP_ROOT: &str = "FUNCTIONS_APP_ROOT_PATH";
 const OVERRIDE: &str = "AzureFunctionsJobHost__functionTimeout";
 /// What the host allows when nothing is set (Premium, Dedicated and Flex Consumption plans).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-/// What ending may take: a call and its repeats end within 60 s, then the state is closed.
+/// What ending may take: answers that are on their way are waited for (30 s), the state is closed, the health tables are
+/// told ([`Budget::last_rows`]), open enrichments are looked at (15 s).
 const MARGIN: Duration = Duration::from_secs(90);
 /// What answering takes after a run that could not be stopped.
 const LAST_WORD: Duration = Duration::from_secs(5);
