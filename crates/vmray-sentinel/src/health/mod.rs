@@ -18,7 +18,7 @@ use std::time::Duration;
 use feed::RunSummary;
 use jiff::Timestamp;
 use outbound::{Clock, RetryPolicy};
-use sentinel::{Identity, LogRow, LogsClient, LogsError};
+use sentinel::{Identity, LogsClient, LogsError};
 use tracing::{debug, warn};
 use uuid::Uuid;
 
@@ -93,8 +93,15 @@ impl Health {
         let tables = [(RUNS, vec![rows::run(&about, did, failed)]), (EVENTS, rows::events(&about, did))];
         let writing = async {
             for (stream, rows) in tables {
-                self.write(stream, rows, &run_id).await;
+                if let Err(error) = self.client.write(stream, rows).await {
+                    warn!(run_id, "{}", refusal(stream, &error));
+                    // Only a refusal of its rows is about the one table.
+                    if !matches!(error, LogsError::BadRequest { .. }) {
+                        return;
+                    }
+                }
             }
+            debug!(run_id, "told the health tables");
         };
         if tokio::time::timeout(self.within, Box::pin(writing)).await.is_err() {
             warn!(
@@ -103,14 +110,6 @@ impl Health {
                  LogsIngestionEndpoint and Entra (firewall, HttpsProxy, CaFile). The run is not concerned",
                 self.within.as_secs()
             );
-        }
-    }
-
-    async fn write(&self, stream: &str, rows: Vec<LogRow>, run_id: &str) {
-        let count = rows.len();
-        match self.client.write(stream, rows).await {
-            Ok(()) => debug!(run_id, stream, count, "wrote to the health tables"),
-            Err(error) => warn!(run_id, "{}", refusal(stream, &error)),
         }
     }
 }
