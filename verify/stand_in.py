@@ -23,6 +23,8 @@ NEEDED = {
     "AzureWorkspaceID",
     "AZURE_AUTHORITY_HOST",
     "SentinelTiEndpoint",
+    "LogsIngestionEndpoint",
+    "LogsIngestionRule",
 }
 SECONDS = 300
 
@@ -34,7 +36,7 @@ def recorded_reports():
 
 def clean_environment():
     """The environment without any setting of ours, so that a developer's own account is never asked."""
-    ours = re.compile(r"^(vmray|azure|sentinel|stateurl|polling)", re.IGNORECASE)
+    ours = re.compile(r"^(vmray|azure|sentinel|logsingestion|stateurl|polling)", re.IGNORECASE)
     return {name: value for name, value in os.environ.items() if not ours.match(name) or name == "VMRAY_SENTINEL_BIN"}
 
 

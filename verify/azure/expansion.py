@@ -196,7 +196,6 @@ NEEDED = {
     "VmrayAPIKey": SECRETS["VmrayAPIKey"],
     "AppInsightsWorkspaceResourceID": WORKSPACE,
     "PackageSha256": "ab" * 32,
-    "HealthTables": True,
 }
 CHOICES = {
     "Parts": [{"Parts": parts} for parts in ("Feed", "Enrichment", "Both")],

@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import tempfile
 
 import duckdb_kql
 
-from expansion import AZURE, FIXTURES, NEEDED, PLANS, expand, template
+from expansion import FIXTURES, NEEDED, PLANS, ROOT, expand, template
 
 PARSER = "@kusto/language-service-next@12.4.1"
 DUCK = {"datetime": "timestamp", "string": "varchar", "boolean": "boolean", "long": "bigint"}
@@ -42,7 +43,9 @@ def parsed():
     known = [{"Name": name, "Properties": [{"Name": column["name"], "Type": column["type"]} for column in columns]}
              for name, columns in tables.items()]
     requests = FIXTURES / "schemas" / "kql" / "tables" / "AppRequests.json"
-    queries = {"analytics rule": query}
+    page = (ROOT / "docs" / "src" / "operations.md").read_text()
+    samples = re.findall(r"```kusto\n(.*?)```", page, re.S)
+    queries = {"analytics rule": query, **{f"operations.md, query {number}": sample for number, sample in enumerate(samples, 1)}}
     if requests.exists():
         known.append(json.loads(requests.read_text()))
         queries["alert"] = alert
@@ -77,6 +80,9 @@ def executed():
         "fine": ("Every 10 min", ago(days=9), [{**good, "at": ago(minutes=9)}], set()),
         "late, but not twice the interval": ("Every 10 min", ago(days=9), [{**good, "at": ago(minutes=19)}], set()),
         "stalled": ("Every 10 min", ago(days=9), [{**good, "at": ago(minutes=21)}], {("stalled", "default")}),
+        "long runs, the next one still on": ("Every 10 min", ago(days=9), [{**good, "DurationMs": 1_700_000, "at": ago(minutes=45)}], set()),
+        "long runs, and none since": ("Every 10 min", ago(days=9), [
+            {**good, "DurationMs": 1_700_000, "at": ago(minutes=50)}], {("stalled", "default")}),
         "runs, but none is good": ("Every 10 min", ago(days=9), [
             {**good, "at": ago(minutes=40)}, {**good, "Good": False, "at": ago(minutes=1)}], {("stalled", "default")}),
         "never a good one": ("Every 10 min", ago(days=9), [{**good, "Good": False, "at": ago(minutes=1)}], {("stalled", "default")}),

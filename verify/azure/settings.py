@@ -14,8 +14,6 @@ KNOWN = set(json.loads(subprocess.run([PROGRAM, "config", "schema"], capture_out
 HOST = re.compile(r"AzureWebJobsStorage__(blobServiceUri|queueServiceUri|tableServiceUri|credential|clientId)|AzureWebJobs\.\w+\.Disabled"
                   r"|APPLICATIONINSIGHTS_(CONNECTION|AUTHENTICATION)_STRING|FUNCTIONS_(EXTENSION_VERSION|WORKER_RUNTIME)"
                   r"|WEBSITE_(RUN_FROM_PACKAGE|CONTENTAZUREFILECONNECTIONSTRING|CONTENTSHARE|SKIP_CONTENTSHARE_VALIDATION)")
-#: Written already for the program's next step, and named here until it reads them.
-AHEAD = {"Resubmit", "LogsIngestionEndpoint", "LogsIngestionRule", "AzureClientSecretExpires"}
 #: Settings that no parameter is for. All of them can be given with MoreSettings.
 LEFT_TO_MORE_SETTINGS = re.compile(
     r"VmrayConcurrency|UploadsPerMinute|UploadsInFlight|IocTypes|Tlp|AllowList|Retract\w+|RecheckDays|AttackObjects"
@@ -30,11 +28,8 @@ WRITTEN = {name for plan in PLANS for _, parameters, cloud in scenarios()
 def every_setting_written_is_known():
     """Every app setting that the templates write is one of the program's or of the host's"""
     for name in sorted(WRITTEN - KNOWN):
-        if not HOST.fullmatch(name) and name not in AHEAD:
+        if not HOST.fullmatch(name):
             yield name
-    early = sorted(AHEAD & WRITTEN - KNOWN)
-    if early:
-        print(f"      written ahead of the program: {', '.join(early)}")
 
 
 def every_setting_known_is_written_or_left():

@@ -70,6 +70,7 @@ impl Delivery {
             if effect.merged.change == Change::Expired {
                 let receipt = Receipt::new(entry.kind, &entry.value, ReceiptReason::Expired, sample_id);
                 batch.put_receipt(&record_of(&receipt, now))?;
+                self.notes.receipt(receipt.reason.code());
                 continue;
             }
             batch.put_evidence(&id, sample_id, &effect.merged.finding.support)?;

@@ -19,6 +19,7 @@ mod event;
 mod fold;
 mod letter;
 mod merge;
+mod notes;
 mod post;
 mod queue;
 mod replay;
@@ -43,6 +44,7 @@ pub use diff::Change;
 pub use event::Event;
 pub use letter::{Letter, LetterEntry, Sent, SentObject};
 pub use merge::Merged;
+pub use notes::{Note, Notes};
 pub use post::{Posted, post};
 pub use send::{Answer, Fill};
 pub use stage::{SampleFindings, is_introduced};
@@ -81,6 +83,7 @@ pub struct Delivery {
     refused_whole_in_a_row: u32,
     halted: Option<sentinel::UploadError>,
     tally: Tally,
+    notes: Notes,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -115,6 +118,7 @@ impl Delivery {
             refused_whole_in_a_row: 0,
             halted: None,
             tally: Tally::default(),
+            notes: Notes::default(),
         };
         for id in delivery.ledger.records().outbox_ids().await? {
             if !mutant!(OutboxNotDrained) {
@@ -132,6 +136,11 @@ impl Delivery {
     /// Returns what has happened so far.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Returns what is worth telling so far, to add to it.
+    pub fn notes_mut(&mut self) -> &mut Notes {
+        &mut self.notes
     }
 
     /// Returns the error that ended sending, if one did. What is staged stays staged.

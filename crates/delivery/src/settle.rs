@@ -110,6 +110,7 @@ impl Delivery {
                     attempts: before.map_or(0, |before| before.attempts) + 1,
                     refused: staged.clone(),
                 };
+                self.notes.quarantine(&ready.id, &quarantine.value, messages);
                 if !mutant!(QuarantineForgotten) {
                     batch.put_quarantine(&ready.id, &quarantine)?;
                 }

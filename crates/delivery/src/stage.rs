@@ -76,6 +76,9 @@ impl Delivery {
             batch.put_indicator(&id, &record)?;
         }
         self.tally.receipts += receipts.len() as u64;
+        for receipt in &receipts {
+            self.notes.receipt(receipt.reason.code());
+        }
         for receipt in receipts.iter().filter(|_| !mutant!(ReceiptsLost)) {
             batch.put_receipt(&record_of(receipt, now))?;
         }

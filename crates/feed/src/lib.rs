@@ -20,7 +20,8 @@ use ledger::Storage;
 use outbound::Clock;
 use sentinel::UploadClient;
 
-pub use outcome::{Outcome, Progress, RunOptions, RunSummary};
+pub use delivery::{Note, Notes};
+pub use outcome::{Failed, Outcome, Progress, RunOptions, RunSummary};
 
 /// Bounds of a run.
 #[derive(Debug, Clone, Copy)]

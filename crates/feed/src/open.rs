@@ -43,7 +43,17 @@ pub(crate) async fn reopen(client: &Client, open: &OpenSample) -> Result<Reopene
     Ok(Reopened { group, is_complete })
 }
 
-/// Returns the batch that leaves a sample open, or gives it up with a receipt.
+/// What leaving a sample open comes to.
+pub(crate) enum Left {
+    /// It is open for a reason that was known.
+    AsBefore,
+    /// It is newly open, or for another reason.
+    Newly,
+    /// It is given up, with a receipt for this reason.
+    GivenUp(&'static str),
+}
+
+/// Returns the batch that leaves a sample open, or gives it up with a receipt, and which of it.
 pub(crate) async fn leave(
     records: &Records,
     sample_id: u64,
@@ -51,7 +61,7 @@ pub(crate) async fn leave(
     reason: &str,
     not_found: bool,
     now: Timestamp,
-) -> Result<Batch, ledger::Error> {
+) -> Result<(Batch, Left), ledger::Error> {
     let mut batch = Batch::new();
     let before = records.open_sample(sample_id).await?;
     let since = before.as_ref().map_or(now, |before| before.since);
@@ -61,19 +71,21 @@ pub(crate) async fn leave(
         batch.put_submission(submission.id.0, &record_of(submission))?;
     }
     if is_gone || now.duration_since(since) >= GIVE_UP {
+        let code = if not_found { "sample_not_found" } else { "sample_unreadable" };
         batch.delete_open_sample(sample_id);
         batch.put_receipt(&ReceiptRecord {
             at: now,
             sample_id,
             kind: "sample".to_owned(),
             value: format!("sample {sample_id}"),
-            reason: if not_found { "sample_not_found" } else { "sample_unreadable" }.to_owned(),
+            reason: code.to_owned(),
             text: format!("could not be read since {since}: {reason}"),
         })?;
-        return Ok(batch);
+        return Ok((batch, Left::GivenUp(code)));
     }
+    let left = if before.as_ref().is_some_and(|before| before.reason == reason) { Left::AsBefore } else { Left::Newly };
     if mutant!(OpenSampleForgotten) {
-        return Ok(batch);
+        return Ok((batch, left));
     }
     batch.put_open_sample(&OpenSample {
         sample_id,
@@ -83,5 +95,5 @@ pub(crate) async fn leave(
         reason: reason.to_owned(),
         not_found_since,
     })?;
-    Ok(batch)
+    Ok((batch, left))
 }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use delivery::Notes;
 use jiff::Timestamp;
 use serde::Serialize;
+
+use crate::Error;
 
 /// What is asked of a run.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,10 +68,41 @@ pub struct RunSummary {
     pub outcome: Outcome,
     /// Counts by name.
     pub counts: BTreeMap<String, u64>,
+    /// Submissions that VMRay listed, those of the overlap with the last run too.
+    pub submissions_listed: u64,
     /// Up to when VMRay has been read.
     pub cursor: Option<Timestamp>,
     /// Objects in quarantine.
     pub quarantine_open: u64,
     /// Samples that could not be read yet.
     pub samples_open: u64,
+    /// Objects that wait to be sent by the next run.
+    pub outbox_left: u64,
+    /// What is worth telling besides.
+    #[serde(skip)]
+    pub notes: Notes,
+}
+
+/// A run that failed. What was staged is safe; the next run continues.
+#[derive(Debug, thiserror::Error)]
+#[error("the run failed")]
+pub struct Failed {
+    /// Why.
+    #[source]
+    pub error: Error,
+    /// What it did before; `None` where it did not begin or where the state itself failed.
+    pub summary: Option<Box<RunSummary>>,
+}
+
+impl<E: Into<Error>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), summary: None }
+    }
+}
+
+impl Failed {
+    /// Returns the reason alone.
+    pub fn into_error(self) -> Error {
+        self.error
+    }
 }

@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument as _, warn};
 
+use crate::open::{self, Left};
 use crate::read::{Read, supporting};
 use crate::window::{Listed, list, news, plan, record_of};
 use crate::work::{Done, Work};
-use crate::{Error, Feed, Outcome, Progress, RunOptions, RunSummary, open};
+use crate::{Error, Failed, Feed, Outcome, Progress, RunOptions, RunSummary};
 
 /// Samples in a row that VMRay could not serve before we ask whether it can serve anything.
 const TROUBLES_IN_A_ROW: u32 = 5;
@@ -35,7 +36,7 @@ impl Feed {
         options: &RunOptions,
         progress: &watch::Sender<Progress>,
         stop: &CancellationToken,
-    ) -> Result<RunSummary, Error> {
+    ) -> Result<RunSummary, Failed> {
         let started = self.clock.now();
         let storage = if options.dry_run { self.storage.dry() } else { self.storage.clone() };
         let binding =
@@ -51,6 +52,7 @@ impl Feed {
             progress,
             stop: stop.child_token(),
             rules: Arc::new(self.rules.clone()),
+            submissions_listed: 0,
             samples_read: 0,
             filtered_out: 0,
             troubles: 0,
@@ -82,6 +84,7 @@ struct Run<'a> {
     progress: &'a watch::Sender<Progress>,
     stop: CancellationToken,
     rules: Arc<Rules>,
+    submissions_listed: u64,
     samples_read: u64,
     filtered_out: u64,
     troubles: u32,
@@ -173,9 +176,11 @@ impl Run<'_> {
                 return Ok(());
             }
         };
+        self.submissions_listed += submissions.len() as u64;
         let mut aside = Batch::new();
         for (raw, reason) in &unreadable {
             warn!(reason, "VMRay listed something that is no submission");
+            self.delivery.notes_mut().receipt("unreadable");
             aside.put_receipt(&ReceiptRecord {
                 at: now,
                 sample_id: 0,
@@ -279,7 +284,13 @@ impl Run<'_> {
         not_found: bool,
     ) -> Result<(), Error> {
         let now = self.feed.clock.now();
-        let batch = open::leave(self.delivery.records(), sample_id, submissions, reason, not_found, now).await?;
+        let (batch, left) =
+            open::leave(self.delivery.records(), sample_id, submissions, reason, not_found, now).await?;
+        match left {
+            Left::AsBefore => {}
+            Left::Newly => self.delivery.notes_mut().open(sample_id, reason),
+            Left::GivenUp(code) => self.delivery.notes_mut().receipt(code),
+        }
         self.delivery.commit(batch).await?;
         Ok(())
     }
@@ -315,11 +326,11 @@ impl Run<'_> {
     }
 
     /// Settles what is on its way, writes the run down and closes the ledger.
-    async fn end(mut self, started: Timestamp, result: Result<(), Error>) -> Result<RunSummary, Error> {
+    async fn end(mut self, started: Timestamp, result: Result<(), Error>) -> Result<RunSummary, Failed> {
         if let Err(error @ Error::State(_)) = result {
             // The state itself failed; writing to it again could only hide the first error.
             self.delivery.abandon().await;
-            return Err(error);
+            return Err(error.into());
         }
         let stopped = self.stop.clone();
         let patience = async {
@@ -336,7 +347,7 @@ impl Run<'_> {
             };
             if let Err(error) = self.delivery.handle(event).await {
                 self.delivery.abandon().await;
-                return Err(result.err().unwrap_or(error.into()));
+                return Err(result.err().unwrap_or(error.into()).into());
             }
         }
         self.show(self.samples_read);
@@ -362,17 +373,21 @@ impl Run<'_> {
         let summary = RunSummary {
             outcome,
             counts,
+            submissions_listed: self.submissions_listed,
             cursor: records.cursor().await?.map(|cursor| cursor.until),
             quarantine_open: records.quarantine().await?.len() as u64,
             samples_open: records.open_samples().await?.len() as u64,
+            outbox_left: records.outbox_ids().await?.len() as u64,
+            notes: std::mem::take(self.delivery.notes_mut()),
         };
         let closed = match self.delivery.finish().await {
             Ok(ledger) => ledger.close().await.map_err(Error::from),
             Err(error) => Err(error.into()),
         };
-        result?;
-        closed?;
-        Ok(summary)
+        match result.and(closed) {
+            Ok(()) => Ok(summary),
+            Err(error) => Err(Failed { error, summary: Some(Box::new(summary)) }),
+        }
     }
 }
 

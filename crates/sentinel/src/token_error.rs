@@ -125,9 +125,9 @@ impl TokenError {
                 container create --assign-identity`). With HttpsProxy set, add 169.254.169.254 to NoProxy."
                 .to_owned(),
             Self::ManagedIdentityRefused { client_id: Some(id), .. } => format!(
-                "AzureClientID {id} is not a user-assigned identity of this resource. Assign it: `az functionapp \
-                 identity assign --name APP --resource-group GROUP --identities IDENTITY_RESOURCE_ID`, or remove \
-                 AzureClientID to use the system-assigned identity, or set AzureClientSecret if it is an app \
+                "{id} (AzureClientID, or the setting that names it) is not a user-assigned identity of this resource. \
+                 Assign it: `az functionapp identity assign --name APP --resource-group GROUP --identities \
+                 IDENTITY_RESOURCE_ID`, or remove AzureClientID to use the system-assigned identity, or set AzureClientSecret if it is an app \
                  registration."
             ),
             Self::ManagedIdentityRefused { client_id: None, .. } => "Switch the system-assigned identity on: `az \

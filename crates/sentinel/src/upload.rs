@@ -3,18 +3,15 @@
 //! A request is a list of objects that were serialised before; they are joined, never parsed again. Repeating a request
 //! is harmless, so every failure that may pass is repeated within one call, and a lost answer is not a lost object.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request};
-use outbound::{Clock, Exchange, Idempotency, Retry};
-use secrecy::{ExposeSecret as _, SecretString};
-use tracing::warn;
+use outbound::{Clock, Exchange, Idempotency};
+use secrecy::SecretString;
 
-use crate::excerpt::without;
+use crate::renewal::{Renewal, bearer};
 use crate::upload_answer::{Sent, read};
 use crate::{Cloud, Tokens, UploadError, Uploaded, WorkspaceId};
 
@@ -23,7 +20,7 @@ pub const MAX_OBJECTS: usize = 100;
 /// The version of the upload API; it has no other.
 const API_VERSION: &str = "2024-02-01-preview";
 /// What we call ourselves unless told otherwise.
-const OUR_USER_AGENT: &str = concat!("vmray-sentinel/", env!("CARGO_PKG_VERSION"));
+pub(crate) const OUR_USER_AGENT: &str = concat!("vmray-sentinel/", env!("CARGO_PKG_VERSION"));
 
 /// Sends to one workspace. Clones share the exchange and the tokens.
 #[derive(Debug, Clone)]
@@ -130,49 +127,12 @@ impl UploadClient {
     }
 
     fn request(&self, token: &SecretString, body: Bytes) -> Result<outbound::Request, UploadError> {
-        // The causes are not repeated: one of them would quote the token.
         let unsendable = |reason: &str| UploadError::Unsendable { reason: reason.to_owned() };
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()))
-            .map_err(|_| unsendable("the token has characters that no header can carry"))?;
-        bearer.set_sensitive(true);
         Request::post(self.url.as_str())
-            .header(AUTHORIZATION, bearer)
+            .header(AUTHORIZATION, bearer(token).map_err(unsendable)?)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header(USER_AGENT, self.user_agent.clone())
             .body(body)
             .map_err(|_| unsendable("the address is malformed"))
-    }
-}
-
-/// One call renews its token at most once: a second refusal is about us, not about the token.
-#[derive(Default)]
-struct Renewal {
-    token: Mutex<Option<SecretString>>,
-    done: AtomicBool,
-}
-
-impl Renewal {
-    fn uses(&self, token: SecretString) {
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
-    }
-
-    /// Hides the token in an answer: its words end in logs.
-    fn hidden_in(&self, answer: outbound::Response) -> outbound::Response {
-        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match token {
-            Some(token) => answer.map(|body| without(&body, token.expose_secret())),
-            None => answer,
-        }
-    }
-
-    fn refused(&self, tokens: &Tokens, scope: &str) -> Retry {
-        if self.done.swap(true, Ordering::Relaxed) {
-            return Retry::Never;
-        }
-        if let Some(token) = self.token.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            tokens.invalidate(scope, &token);
-        }
-        warn!("the service refuses the token, asking for a new one");
-        Retry::After(Duration::ZERO)
     }
 }

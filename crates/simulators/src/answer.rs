@@ -1,11 +1,11 @@
-//! Building answers, and the little of HTTP that all three services share.
+//! Building answers, and the little of HTTP that the services share.
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use outbound::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Returns a JSON answer.
 pub(crate) fn json(status: u16, body: &Value) -> Response {
@@ -24,6 +24,13 @@ pub(crate) fn html(status: u16, title: &str) -> Response {
 pub(crate) fn empty(status: u16) -> Response {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = status_code(status);
+    response
+}
+
+/// Returns Azure's error body with its header.
+pub(crate) fn refusal(status: u16, code: &str, message: &str) -> Response {
+    let mut response = json(status, &json!({"error": {"code": code, "message": message}}));
+    set_header(&mut response, HeaderName::from_static("x-ms-error-code"), code);
     response
 }
 

@@ -19,6 +19,8 @@ pub enum ServiceName {
     Entra,
     /// The threat-intelligence upload.
     Upload,
+    /// The Logs Ingestion API.
+    Logs,
 }
 
 /// What happens instead of, before or after an ordinary answer.

@@ -1,4 +1,4 @@
-//! Stand-ins for VMRay, Entra and the TI upload: strict, seeded, with faults.
+//! Stand-ins for VMRay, Entra, the TI upload and Logs Ingestion: strict, seeded, with faults.
 //!
 //! They are part of the product (`demo`, `simulate`) and the other half of its tests. Where the references state
 //! a rule they enforce it; where the references say "unknown" there is a switch in the options; nowhere are they
@@ -16,6 +16,7 @@ mod entra;
 mod faults;
 mod front;
 mod lock;
+mod logs;
 mod reports;
 mod sockets;
 mod stack;
@@ -27,6 +28,7 @@ mod world;
 pub use entra::{App, EntraOptions, EntraSimulator, FederatedCredential, ManagedIdentity, Secret, TokenRequest};
 pub use faults::{Fault, FaultRule, Faults, ServiceName, When};
 pub use front::{Latency, Seen};
+pub use logs::{ColumnType, Columns, LogRow, LogsOptions, LogsSimulator};
 pub use reports::{ReportWorld, ReportsError};
 pub use sockets::{ListenError, Listening, listen};
 pub use stack::{Stack, StackListening, StackOptions};

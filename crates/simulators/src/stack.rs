@@ -7,6 +7,7 @@ use outbound::{Clock, InProcess};
 
 use crate::entra::{EntraOptions, EntraSimulator};
 use crate::faults::{FaultRule, Faults};
+use crate::logs::{LogsOptions, LogsSimulator};
 use crate::sockets::{self, ListenError, Listening};
 use crate::upload::{UploadOptions, UploadSimulator};
 use crate::vmray::{VmrayOptions, VmraySimulator};
@@ -25,9 +26,11 @@ pub struct StackOptions {
     pub entra: EntraOptions,
     /// The upload.
     pub upload: UploadOptions,
+    /// Logs ingestion.
+    pub logs: LogsOptions,
 }
 
-/// VMRay, Entra and the upload on one clock with one plan of faults.
+/// VMRay, Entra, the upload and logs ingestion on one clock with one plan of faults.
 #[derive(Debug, Clone)]
 pub struct Stack {
     /// VMRay.
@@ -36,6 +39,8 @@ pub struct Stack {
     pub entra: Arc<EntraSimulator>,
     /// The upload.
     pub upload: Arc<UploadSimulator>,
+    /// Logs ingestion.
+    pub logs: Arc<LogsSimulator>,
     faults: Arc<Faults>,
     identity: Arc<Identity>,
 }
@@ -47,6 +52,7 @@ struct Identity {
     client_id: String,
     client_secret: String,
     workspace: String,
+    rule: String,
 }
 
 impl Stack {
@@ -58,10 +64,12 @@ impl Stack {
     pub const METADATA_HOST: &str = "169.254.169.254";
     /// Host of the upload in process.
     pub const TI_HOST: &str = "ti.test";
+    /// Host of logs ingestion in process.
+    pub const LOGS_HOST: &str = "logs.test";
 
     /// Returns the services around a world.
     pub fn new(world: World, options: StackOptions, clock: Arc<dyn Clock>) -> Self {
-        let StackOptions { seed, faults, vmray, entra, upload } = options;
+        let StackOptions { seed, faults, vmray, entra, upload, logs } = options;
         let faults = Arc::new(Faults::new(seed, faults));
         let app = entra.apps.first();
         let identity = Identity {
@@ -73,11 +81,13 @@ impl Stack {
                 .map(|secret| secret.value.clone())
                 .unwrap_or_default(),
             workspace: upload.workspaces.first().cloned().unwrap_or_default(),
+            rule: logs.rules.keys().next().cloned().unwrap_or_default(),
         };
         Self {
             vmray: Arc::new(VmraySimulator::new(world, vmray, clock.clone(), faults.clone(), seed ^ 1)),
             entra: Arc::new(EntraSimulator::new(entra, clock.clone(), faults.clone(), seed ^ 2)),
-            upload: Arc::new(UploadSimulator::new(upload, clock, faults.clone(), seed ^ 3)),
+            upload: Arc::new(UploadSimulator::new(upload, clock.clone(), faults.clone(), seed ^ 3)),
+            logs: Arc::new(LogsSimulator::new(logs, clock, faults.clone(), seed ^ 4)),
             faults,
             identity: Arc::new(identity),
         }
@@ -88,23 +98,24 @@ impl Stack {
         &self.faults
     }
 
-    /// Returns a network on which the services are `vmray.test`, `login.test` and `ti.test`, and `169.254.169.254`
-    /// is that of a virtual machine.
+    /// Returns a network on which the services are `vmray.test`, `login.test`, `ti.test` and `logs.test`, and
+    /// `169.254.169.254` is that of a virtual machine.
     pub fn in_process(&self) -> InProcess {
         InProcess::new()
             .with_host(Self::VMRAY_HOST, self.vmray.clone())
             .with_host(Self::LOGIN_HOST, self.entra.clone())
             .with_host(Self::TI_HOST, self.upload.clone())
+            .with_host(Self::LOGS_HOST, self.logs.clone())
             .with_host(Self::METADATA_HOST, self.entra.clone())
     }
 
     /// Returns the settings that point a feed at the services in process.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let at = |host: &str| format!("https://{host}");
-        self.settings_at(&at(Self::VMRAY_HOST), &at(Self::LOGIN_HOST), &at(Self::TI_HOST))
+        self.settings_at(&at(Self::VMRAY_HOST), &at(Self::LOGIN_HOST), &at(Self::TI_HOST), &at(Self::LOGS_HOST))
     }
 
-    /// Serves each service on a port of its own: the given one for VMRay and the two after it, or with port 0
+    /// Serves each service on a port of its own: the given one for VMRay and the three after it, or with port 0
     /// whatever is free.
     pub async fn listen(&self, address: SocketAddr) -> Result<StackListening, ListenError> {
         let next = |by: u16| {
@@ -114,10 +125,11 @@ impl Stack {
         let vmray = sockets::listen(self.vmray.clone(), next(0)).await?;
         let entra = sockets::listen(self.entra.clone(), next(1)).await?;
         let upload = sockets::listen(self.upload.clone(), next(2)).await?;
-        Ok(StackListening { stack: self.clone(), vmray, entra, upload })
+        let logs = sockets::listen(self.logs.clone(), next(3)).await?;
+        Ok(StackListening { stack: self.clone(), vmray, entra, upload, logs })
     }
 
-    fn settings_at(&self, vmray: &str, login: &str, ti: &str) -> Vec<(&'static str, String)> {
+    fn settings_at(&self, vmray: &str, login: &str, ti: &str, logs: &str) -> Vec<(&'static str, String)> {
         vec![
             ("VmrayBaseURL", vmray.to_owned()),
             ("VmrayAPIKey", self.identity.api_key.clone()),
@@ -127,6 +139,8 @@ impl Stack {
             ("AzureWorkspaceID", self.identity.workspace.clone()),
             ("AZURE_AUTHORITY_HOST", login.to_owned()),
             ("SentinelTiEndpoint", ti.to_owned()),
+            ("LogsIngestionEndpoint", logs.to_owned()),
+            ("LogsIngestionRule", self.identity.rule.clone()),
         ]
     }
 }
@@ -141,16 +155,19 @@ pub struct StackListening {
     pub entra: Listening,
     /// The upload's socket.
     pub upload: Listening,
+    /// The socket of logs ingestion.
+    pub logs: Listening,
 }
 
 impl StackListening {
     /// Returns the settings that point a feed at the sockets.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        self.stack.settings_at(&self.vmray.base_url(), &self.entra.base_url(), &self.upload.base_url())
+        let [vmray, login, ti, logs] = [&self.vmray, &self.entra, &self.upload, &self.logs].map(Listening::base_url);
+        self.stack.settings_at(&vmray, &login, &ti, &logs)
     }
 
     /// Ends all connections and waits for it.
     pub async fn stop(self) {
-        futures::join!(self.vmray.stop(), self.entra.stop(), self.upload.stop());
+        futures::join!(self.vmray.stop(), self.entra.stop(), self.upload.stop(), self.logs.stop());
     }
 }

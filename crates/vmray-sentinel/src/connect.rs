@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use outbound::{Clock, Exchange, Pacer, RetryPolicy, Transport};
-use sentinel::{Tokens, UploadClient};
+use sentinel::{Identity, LogsClient, Tokens, UploadClient};
 
-use crate::config::{SentinelConfig, VmrayConfig};
+use crate::config::{HealthConfig, SentinelConfig, VmrayConfig};
 
 /// What we call ourselves.
 pub(crate) const USER_AGENT: &str = concat!("vmray-sentinel/", env!("CARGO_PKG_VERSION"));
@@ -61,4 +61,26 @@ pub(crate) fn upload_of_enrichment(
     let left_over = ALLOWED_PER_MINUTE.saturating_sub(config.uploads_per_minute).max(ENRICHMENT_PER_MINUTE);
     let config = SentinelConfig { uploads_per_minute: left_over, ..config.clone() };
     upload(&config, transport, policy, tokens, clock)
+}
+
+/// Returns a client for the rows of the health tables. They are written by the identity that uploads, whose tokens are
+/// given, unless the settings name another one.
+pub(crate) fn logs(
+    config: &HealthConfig,
+    sentinel: &SentinelConfig,
+    transport: &Arc<dyn Transport>,
+    policy: RetryPolicy,
+    tokens: Arc<Tokens>,
+    clock: &Arc<dyn Clock>,
+) -> LogsClient {
+    let tokens = match config.writer {
+        None => tokens,
+        client_id => {
+            let identity = Identity::Managed { client_id };
+            Arc::new(Tokens::new(Arc::clone(transport), Arc::clone(clock), &sentinel.cloud, identity))
+        }
+    };
+    let exchange = Exchange::new(Arc::clone(transport), policy);
+    let (endpoint, rule) = (config.endpoint.clone(), config.rule.clone());
+    LogsClient::new(exchange, &sentinel.cloud, endpoint, rule, tokens, Arc::clone(clock)).with_user_agent(USER_AGENT)
 }

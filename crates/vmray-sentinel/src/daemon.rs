@@ -68,8 +68,7 @@ async fn once(engine: &Engine, options: &RunOptions, live: &watch::Sender<Live>,
             );
             None
         }
-        Err(cause) => {
-            let failure = Failure::from_run(cause);
+        Err(failure) => {
             error!("run failed: {}", failure.one_line());
             Some(failure.one_line())
         }

@@ -1,8 +1,9 @@
 //! The feed as this process runs it: built from the settings, one run at a time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use feed::{Feed, Limits, Progress, RunOptions, RunSummary};
+use feed::{Failed, Feed, Limits, Progress, RunOptions, RunSummary};
 use indicators::Style;
 use jiff::SignedDuration;
 use ledger::{StateUrl, Storage};
@@ -12,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{ApiConfig, ApiSettings};
 use crate::config::{
-    IndicatorConfig, Problems, ROUTE, Reader, Schedule, SentinelConfig, Settings, StateConfig, VmrayConfig,
-    initial_fetch, schedule, transport,
+    HealthConfig, IndicatorConfig, Problems, ROUTE, Reader, Schedule, SentinelConfig, Settings, StateConfig,
+    VmrayConfig, initial_fetch, schedule, transport,
 };
 use crate::connect;
 use crate::failure::Failure;
+use crate::health::Health;
 use crate::state;
 pub(crate) use crate::state::Changes;
 
@@ -28,7 +30,9 @@ pub(crate) struct FeedConfig {
     indicators: IndicatorConfig,
     api: ApiSettings,
     initial_fetch: SignedDuration,
-    transport: Arc<dyn Transport>,
+    health: Option<HealthConfig>,
+    /// What everything is sent through.
+    pub(crate) transport: Arc<dyn Transport>,
     /// When it runs.
     pub(crate) schedule: Schedule,
     /// Where its state is.
@@ -45,6 +49,7 @@ impl FeedConfig {
         let api = ApiSettings::read(&mut reader);
         let initial_fetch = initial_fetch(&mut reader);
         let schedule = schedule(&mut reader);
+        let health = HealthConfig::read(&mut reader);
         let state = StateConfig::read(&mut reader);
         let transport = transport(&mut reader).map(|transport| Arc::new(transport) as Arc<dyn Transport>);
         let whole = (|| {
@@ -54,6 +59,7 @@ impl FeedConfig {
                 indicators: indicators?,
                 api: api?,
                 initial_fetch: initial_fetch?,
+                health: health?,
                 transport: transport?,
                 schedule: schedule?,
                 state: state?,
@@ -95,17 +101,23 @@ pub(crate) struct Engine {
     pub(crate) state_url: StateUrl,
     /// When it runs.
     pub(crate) schedule: Schedule,
+    health: Option<Health>,
     clock: Arc<dyn Clock>,
 }
 
 impl Engine {
     /// Builds the clients and opens the state: for writing, unless nothing is to be changed.
     pub(crate) fn build(config: FeedConfig, clock: &Arc<dyn Clock>, changes: Changes) -> Result<Self, Failure> {
-        let FeedConfig { vmray, sentinel, indicators, api: _, initial_fetch, transport, schedule, state } = config;
+        let FeedConfig { vmray, sentinel, indicators, api: _, initial_fetch, health, transport, schedule, state } =
+            config;
         let state_url = state.url();
         let opened = state::open(&state, &transport, clock, changes);
         let storage = opened.map_err(|error| state::failed(&state_url, error))?;
         let tokens = connect::tokens(&sentinel, &transport, clock);
+        let health = health.map(|config| {
+            let client = connect::logs(&config, &sentinel, &transport, Health::POLICY, Arc::clone(&tokens), clock);
+            Health::new(client, config, &sentinel.identity, schedule.clone(), Arc::clone(clock))
+        });
         let style = Style {
             vmray_base: Some(vmray.base.to_string()),
             tlp: indicators.tlp,
@@ -126,7 +138,14 @@ impl Engine {
             },
             clock: Arc::clone(clock),
         };
-        Ok(Self { feed, storage, state_url, schedule, clock: Arc::clone(clock) })
+        Ok(Self { feed, storage, state_url, schedule, health, clock: Arc::clone(clock) })
+    }
+
+    /// Sets how long the health tables may be written to after a run, where the usual time is longer than that.
+    #[must_use]
+    pub(crate) fn with_health_within(mut self, limit: Duration) -> Self {
+        self.health = self.health.map(|health| health.within(limit));
+        self
     }
 
     /// Returns the time.
@@ -134,15 +153,37 @@ impl Engine {
         &self.clock
     }
 
-    /// Runs once and tells `watcher` how far it is.
+    /// Runs once and tells `watcher` how far it is, then tells the health tables what became of it, where there are any:
+    /// of a dry run nothing, and nothing of a run that gave way to another, which tells of itself.
     ///
     /// Dropping it is what a kill does: safe, and the next run continues.
     pub(crate) async fn run(
         &self,
         options: &RunOptions,
         stop: &CancellationToken,
+        watcher: impl FnMut(&Progress),
+    ) -> Result<RunSummary, Failure> {
+        let started = self.clock.now();
+        let (outcome, before_it_failed) = match self.feed(options, stop, watcher).await {
+            Ok(summary) => (Ok(summary), None),
+            Err(Failed { error, summary }) => (Err(Failure::from_run(error)), summary),
+        };
+        if let Some(health) = self.health.as_ref().filter(|_| !options.dry_run) {
+            Box::pin(match &outcome {
+                Ok(summary) => health.tell(started, Some(summary), None),
+                Err(failure) => health.tell(started, before_it_failed.as_deref(), Some(failure)),
+            })
+            .await;
+        }
+        outcome
+    }
+
+    async fn feed(
+        &self,
+        options: &RunOptions,
+        stop: &CancellationToken,
         mut watcher: impl FnMut(&Progress),
-    ) -> Result<RunSummary, feed::Error> {
+    ) -> Result<RunSummary, Failed> {
         let (progress, mut seen) = watch::channel(Progress::default());
         let mut run = Box::pin(self.feed.run(options, &progress, stop));
         loop {

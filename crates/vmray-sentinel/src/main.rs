@@ -15,6 +15,7 @@ mod daemon;
 mod engine;
 mod exit;
 mod failure;
+mod health;
 mod hosting;
 mod http;
 mod live;

@@ -9,4 +9,5 @@
 mod faults;
 mod guarantees;
 mod kill;
+mod notes;
 mod world;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use feed::{Error, Feed, Limits, Progress, RunOptions, RunSummary};
+use feed::{Error, Failed, Feed, Limits, Progress, RunOptions, RunSummary};
 use indicators::{Expiry, NoiseList, Rules, Style};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Command, Commands, Reader, ReceiptRecord, Storage};
@@ -150,7 +150,12 @@ impl Setting {
 
     /// Runs once in a process of its own.
     pub(crate) fn run(&self, options: &RunOptions) -> Result<RunSummary, Error> {
-        self.live(None, options).expect("nobody kills it")
+        self.live(None, options).expect("nobody kills it").map_err(Failed::into_error)
+    }
+
+    /// The same for a run that must fail.
+    pub(crate) fn fail(&self, options: &RunOptions) -> Failed {
+        self.live(None, options).expect("nobody kills it").unwrap_err()
     }
 
     /// Runs in a process of its own that is killed after `life`; `None` when it was killed.
@@ -158,7 +163,7 @@ impl Setting {
         &self,
         life: Option<std::time::Duration>,
         options: &RunOptions,
-    ) -> Option<Result<RunSummary, Error>> {
+    ) -> Option<Result<RunSummary, Failed>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         let outcome = runtime.block_on(async {
             self.clock.begin();

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use feed::{Error, Feed, Outcome, Progress, RunOptions, RunSummary};
+use feed::{Error, Failed, Feed, Outcome, Progress, RunOptions, RunSummary};
 use jiff::Timestamp;
 use outbound::Clock as _;
 use simulators::Stack;
@@ -194,7 +194,8 @@ impl Surroundings {
             });
         }
         let polls = if let Kill::AfterPolls(polls) = given.kill { Some(polls) } else { None };
-        let run = Mortal { run: Box::pin(feed.run(&options, &progress, &stop)), polls };
+        let run = async { feed.run(&options, &progress, &stop).await.map_err(Failed::into_error) };
+        let run = Mortal { run: Box::pin(run), polls };
         let time = if let Kill::AfterTime(time) = given.kill { Some(time) } else { None };
         tokio::select! {
             biased;

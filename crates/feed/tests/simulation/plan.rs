@@ -189,7 +189,7 @@ fn stack(draw: &mut Rng, seed: u64, refuses: bool) -> StackOptions {
         latency: pick(draw, &[Latency::None, millis(100, 900), millis(100, 9000)]),
         ..UploadOptions::default()
     };
-    StackOptions { seed, faults: Vec::new(), vmray, entra, upload }
+    StackOptions { seed, faults: Vec::new(), vmray, entra, upload, ..StackOptions::default() }
 }
 
 fn fault(draw: &mut Rng, service: ServiceName) -> Fault {
@@ -210,7 +210,7 @@ fn fault(draw: &mut Rng, service: ServiceName) -> Fault {
         _ => match service {
             ServiceName::Vmray => Fault::DropContinuation,
             ServiceName::Entra => Fault::Status(400),
-            ServiceName::Upload => Fault::Status(pick(draw, &[400, 413])),
+            ServiceName::Upload | ServiceName::Logs => Fault::Status(pick(draw, &[400, 413])),
         },
     }
 }

@@ -8,11 +8,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use outbound::{Clock, Exchange, Request, Response, RetryPolicy, TokioClock, Transport, TransportError};
-use sentinel::{Cloud, Identity, Tokens, UploadClient};
+use sentinel::{Cloud, Identity, LogsClient, Tokens, UploadClient};
 use tokio::time::Instant;
 
 pub(crate) const CLIENT: &str = "11111111-1111-1111-1111-111111111111";
 pub(crate) const WORKSPACE: &str = "22222222-2222-2222-2222-222222222222";
+pub(crate) const RULE: &str = "dcr-0123456789abcdef0123456789abcdef";
 pub(crate) const SECRET: &str = "s3cret~value";
 pub(crate) const START: &str = "2026-01-01T00:00:00Z";
 
@@ -56,7 +57,7 @@ impl Seen {
     }
 }
 
-/// A token service (every host but `ti.test`) and an upload service.
+/// A token service (every host but two) and a service for uploads (`ti.test`) and rows (`logs.test`).
 #[derive(Debug)]
 pub(crate) struct Fake {
     tokens: Mutex<VecDeque<Answer>>,
@@ -107,7 +108,7 @@ impl Fake {
 #[async_trait]
 impl Transport for Fake {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let upload = request.uri().host() == Some("ti.test");
+        let upload = matches!(request.uri().host(), Some("ti.test" | "logs.test"));
         let seen = Seen {
             at: Instant::now(),
             method: request.method().to_string(),
@@ -174,4 +175,10 @@ pub(crate) fn upload_client(fake: &Arc<Fake>) -> UploadClient {
     let exchange = Exchange::new(fake.clone(), RetryPolicy::default()).with_seed(1);
     let tokens = Arc::new(tokens(fake));
     UploadClient::new(exchange, &cloud(), WORKSPACE.parse().unwrap(), tokens, clock(), "Test \"source\"")
+}
+
+pub(crate) fn logs_client(fake: &Arc<Fake>, tokens: Arc<Tokens>, cloud: &Cloud) -> LogsClient {
+    let exchange = Exchange::new(fake.clone(), RetryPolicy::default()).with_seed(1);
+    let endpoint = "https://logs.test".parse().unwrap();
+    LogsClient::new(exchange, cloud, endpoint, RULE.parse().unwrap(), tokens, clock())
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the stand-in is test code too, outside of test functions")]
 
 mod fake;
+mod logs;
 mod managed;
 mod tokens;
 mod upload;

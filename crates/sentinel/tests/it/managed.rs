@@ -138,3 +138,34 @@ async fn asks_arc() {
     assert!(error.to_string().contains("Azure Arc"), "{error}");
     assert!(matches!(error, TokenError::NoManagedIdentity { .. }), "{error:?}");
 }
+
+#[test]
+fn rows_are_written_by_the_same_identity_for_their_own_audience() {
+    run_with(
+        &[("IDENTITY_ENDPOINT", "http://127.0.0.1:41404/msi/token/"), ("IDENTITY_HEADER", "h3ader")],
+        "writes_rows",
+    );
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "started by rows_are_written_by_the_same_identity_for_their_own_audience"]
+async fn writes_rows() {
+    let fake = Fake::with_scripts((0..2).map(|_| granted(r#""expires_on":"1767232800""#)), []);
+    let tokens = Arc::new(managed(&fake, Some(CLIENT)));
+    let client = logs_client(&fake, Arc::clone(&tokens), &cloud());
+    tokens.token(SCOPE).await.unwrap();
+    for _ in 0..2 {
+        client.write("Custom-Runs_CL", vec![sentinel::LogRow::new()]).await.unwrap();
+    }
+    let resources: Vec<_> = fake
+        .token_requests()
+        .iter()
+        .map(|seen| {
+            let (_, query) = seen.uri.split_once('?').unwrap();
+            let mut query = url::form_urlencoded::parse(query.as_bytes());
+            query.find(|(name, _)| name == "resource").unwrap().1.into_owned()
+        })
+        .collect();
+    assert_eq!(resources, ["https://management.azure.com", "https://monitor.azure.com"]);
+    assert_eq!(fake.upload_requests().len(), 2);
+}

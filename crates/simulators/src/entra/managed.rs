@@ -22,7 +22,7 @@ pub(super) fn app_service(
     if expected.is_none() || answer::header(request.headers(), "x-identity-header") != expected {
         return refuse(401, "The X-IDENTITY-HEADER header is missing or wrong.");
     }
-    match claims(entra, options, request, "2019-08-01", now) {
+    match claims(entra, options, request, &["2019-08-01"], now) {
         Err(why) => refuse(400, &why),
         Ok(claims) => answer::json(
             200,
@@ -37,6 +37,10 @@ pub(super) fn app_service(
     }
 }
 
+/// "2018-02-01 or greater" (managed identities on virtual machines): the documented one, and the one that `azure_identity` asks
+/// for.
+const IMDS_VERSIONS: [&str; 2] = ["2018-02-01", "2019-08-01"];
+
 /// `GET http://169.254.169.254/metadata/identity/oauth2/token`.
 pub(super) fn imds(entra: &EntraSimulator, options: &EntraOptions, request: &Request, now: Timestamp) -> Response {
     let refuse = |why: &str| answer::json(400, &json!({"error": "invalid_request", "error_description": why}));
@@ -47,7 +51,7 @@ pub(super) fn imds(entra: &EntraSimulator, options: &EntraOptions, request: &Req
     if request.headers().contains_key("x-forwarded-for") {
         return refuse("Requests through a proxy are not allowed");
     }
-    match claims(entra, options, request, "2018-02-01", now) {
+    match claims(entra, options, request, &IMDS_VERSIONS, now) {
         Err(why) => refuse(&why),
         Ok(claims) => answer::json(
             200,
@@ -69,12 +73,12 @@ fn claims(
     entra: &EntraSimulator,
     options: &EntraOptions,
     request: &Request,
-    api_version: &str,
+    api_versions: &[&str],
     now: Timestamp,
 ) -> Result<Claims, String> {
     let query = answer::pairs(request.uri().query().unwrap_or_default().as_bytes());
     let value = |name: &str| answer::value_of(&query, name).filter(|value| !value.is_empty());
-    let outcome = identity(options, request, &value, api_version);
+    let outcome = identity(options, request, &value, api_versions);
     let resource = value("resource").unwrap_or_default();
     entra.note(now, outcome.as_deref().unwrap_or_default(), resource, outcome.is_ok());
     let lifetime = i64::try_from(options.token_lifetime.as_secs()).unwrap_or(i64::MAX);
@@ -91,13 +95,13 @@ fn identity<'a>(
     options: &EntraOptions,
     request: &Request,
     value: &impl Fn(&str) -> Option<&'a str>,
-    api_version: &str,
+    api_versions: &[&str],
 ) -> Result<String, String> {
     if request.method() != Method::GET {
         return Err("Only GET is allowed".to_owned());
     }
-    if value("api-version") != Some(api_version) {
-        return Err(format!("The api-version must be {api_version}"));
+    if !value("api-version").is_some_and(|version| api_versions.contains(&version)) {
+        return Err(format!("The api-version must be {}", api_versions.join(" or ")));
     }
     let resource = value("resource").ok_or("The resource parameter is missing")?;
     if resource.ends_with("/.default") || !known(options, resource) {

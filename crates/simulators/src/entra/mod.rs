@@ -108,6 +108,8 @@ impl Default for EntraOptions {
             "https://management.chinacloudapi.cn",
             "https://graph.microsoft.com",
             "https://monitor.azure.com",
+            "https://monitor.azure.us",
+            "https://monitor.azure.cn",
             "https://storage.azure.com",
         ];
         Self {

@@ -6,8 +6,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use outbound::Request;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+use crate::answer;
 
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,19 @@ pub(crate) fn read(token: &str) -> Option<Claims> {
         client_id: text("appid")?,
         expires: payload.get("exp")?.as_i64()?,
     })
+}
+
+/// Returns the claims of the token that a request carries, whatever they are.
+pub(crate) fn of_request(request: &Request) -> Option<Claims> {
+    let (scheme, bearer) = answer::header(request.headers(), "authorization")?.split_once(' ')?;
+    read(bearer).filter(|_| scheme.eq_ignore_ascii_case("bearer"))
+}
+
+/// Returns the claims of a request's token when it lives and is for one of these audiences, a slash at its end aside.
+pub(crate) fn admitted(request: &Request, audiences: &[&str], now: Timestamp) -> Option<Claims> {
+    let claims = of_request(request)?;
+    let audience = claims.audience.strip_suffix('/').unwrap_or(&claims.audience);
+    (audiences.contains(&audience) && claims.expires > now.as_second()).then_some(claims)
 }
 
 /// Returns claims as a token with our mark.

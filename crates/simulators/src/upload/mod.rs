@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
-use http::header::{HeaderName, RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use jiff::{SignedDuration, Timestamp};
 use outbound::{Clock, Request, Response, Transport, TransportError};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ pub use store::Row;
 
 use crate::answer;
 use crate::entra::EntraOptions;
-use crate::entra::token::{self, Claims};
+use crate::entra::token;
 use crate::faults::{Faults, ServiceName};
 use crate::front::{Front, Latency, RequestNumber, Seen, Service, serve};
 use crate::lock::lock;
@@ -168,7 +168,7 @@ impl UploadSimulator {
 
     /// Checks who asks: the token, the pace, the role.
     fn admit(&self, request: &Request, options: &UploadOptions, now: Timestamp) -> Result<(), Refused> {
-        let Some(claims) = principal(request, now) else {
+        let Some(claims) = token::admitted(request, &AUDIENCES, now) else {
             let body = json!({"statusCode": 401, "message": "Unauthorized. Access token is missing or invalid."});
             return Err(Box::new(answer::json(401, &body)));
         };
@@ -258,7 +258,7 @@ impl Service for UploadSimulator {
     }
 
     fn note(&self, request: &Request, seen: &mut Seen) {
-        seen.token_expires = claims_of(request).and_then(|claims| Timestamp::from_second(claims.expires).ok());
+        seen.token_expires = token::of_request(request).and_then(|claims| Timestamp::from_second(claims.expires).ok());
     }
 
     fn throttled(&self, wait: Duration) -> Response {
@@ -290,19 +290,6 @@ fn workspace_of(request: &Request) -> Option<&str> {
     (action == "threat-intelligence-stix-objects:upload" && !workspace.is_empty()).then_some(workspace)
 }
 
-fn claims_of(request: &Request) -> Option<Claims> {
-    let (scheme, bearer) = answer::header(request.headers(), "authorization")?.split_once(' ')?;
-    token::read(bearer).filter(|_| scheme.eq_ignore_ascii_case("bearer"))
-}
-
-fn principal(request: &Request, now: Timestamp) -> Option<Claims> {
-    let claims = claims_of(request)?;
-    let audience = claims.audience.strip_suffix('/').unwrap_or(&claims.audience);
-    (AUDIENCES.contains(&audience) && claims.expires > now.as_second()).then_some(claims)
-}
-
 fn refusal(status: u16, code: &str, message: &str) -> Refused {
-    let mut response = answer::json(status, &json!({"error": {"code": code, "message": message}}));
-    answer::set_header(&mut response, HeaderName::from_static("x-ms-error-code"), code);
-    Box::new(response)
+    Box::new(answer::refusal(status, code, message))
 }

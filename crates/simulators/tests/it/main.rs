@@ -11,6 +11,7 @@ mod bench;
 mod clients;
 mod entra;
 mod faults;
+mod logs;
 mod reports;
 mod sockets;
 mod upload;

@@ -109,7 +109,7 @@ async fn timed(app: &App, engine: &Engine, per_minute: usize, stop: &Cancellatio
     let mut display = Display::start(&app.bars, per_minute);
     let outcome = engine.run(&RunOptions::default(), stop, |progress| display.show(progress)).await;
     display.finish();
-    let run = outcome.map_err(Failure::from_run)?;
+    let run = outcome?;
     Ok(Timed { run, took: started.elapsed() })
 }
 

@@ -34,7 +34,7 @@ pub(crate) async fn run(app: &App, args: &Feed) -> Result<Exit, Failure> {
     let mut display = Display::start(&app.bars, per_minute);
     let outcome = engine.run(&options, &stop, |progress| display.show(progress)).await;
     display.finish();
-    let run = outcome.map_err(Failure::from_run)?;
+    let run = outcome?;
     if app.json {
         output::json(&json!({ "dry_run": args.dry_run, "run": run }))?;
     } else {

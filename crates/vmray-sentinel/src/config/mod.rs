@@ -12,6 +12,7 @@ pub(crate) mod duration;
 mod enrich;
 mod environment;
 mod file;
+mod health;
 mod logs;
 mod parts;
 mod problem;
@@ -27,6 +28,7 @@ pub(crate) use api_keys::{ApiKeys, Scope, make as make_api_key};
 pub(crate) use connection_string::StorageKey;
 pub(crate) use enrich::EnrichConfig;
 pub(crate) use environment::Environment;
+pub(crate) use health::HealthConfig;
 pub(crate) use logs::{LogConfig, LogFormat};
 pub(crate) use parts::{
     IndicatorConfig, SentinelConfig, VmrayConfig, api_keys, feed_is_configured, initial_fetch, public_url, schedule,

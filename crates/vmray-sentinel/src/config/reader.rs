@@ -114,6 +114,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The same for an error that does not speak of the value.
+    #[expect(clippy::option_option, reason = "as above")]
+    pub(crate) fn quoting_optional<T>(&mut self, setting: &'static Setting) -> Option<Option<T>>
+    where
+        T: FromStr<Err: Display>,
+    {
+        match self.text(setting) {
+            None => Some(None),
+            Some(_) => self.quoting(setting).map(Some),
+        }
+    }
+
     /// Reads a whole number within the bounds of its row.
     pub(crate) fn integer(&mut self, setting: &'static Setting) -> Option<usize> {
         let value = self.needed(setting)?;

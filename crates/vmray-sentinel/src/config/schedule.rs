@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use croner::Cron;
@@ -31,6 +32,18 @@ impl Schedule {
         let after = DateTime::<Utc>::from_timestamp(after.as_second(), 0)?;
         let next = self.cron.find_next_occurrence(&after, false).ok()?;
         Timestamp::from_second(next.timestamp()).ok()
+    }
+}
+
+impl Schedule {
+    /// Returns how long somebody who looks at a run that began at `started` has to wait for the next one, at the most: until
+    /// the next time, or between the two times after it, whichever is longer. So a run by hand shortly before its time
+    /// and the last run before a night both say enough.
+    pub(crate) fn longest_wait_from(&self, started: Timestamp) -> Option<Duration> {
+        let next = self.next_after(started)?;
+        let until_next = Duration::try_from(next.duration_since(started)).ok()?;
+        let after_it = self.next_after(next).and_then(|later| Duration::try_from(later.duration_since(next)).ok());
+        Some(until_next.max(after_it.unwrap_or_default()))
     }
 }
 
@@ -75,6 +88,17 @@ mod tests {
         let schedule: Schedule = text.parse().unwrap();
         let after: Timestamp = "2026-01-01T00:00:00.5Z".parse().unwrap();
         assert_eq!(schedule.next_after(after), Some(next.parse().unwrap()));
+    }
+
+    #[rstest]
+    #[case::on_time("*/10 * * * *", "2026-01-01T00:10:00Z", 600)]
+    #[case::by_hand("0 * * * *", "2026-01-01T00:59:00Z", 3600)]
+    #[case::before_a_night("*/10 8-17 * * *", "2026-01-01T17:50:00Z", 14 * 3600 + 600)]
+    #[case::once_a_year("0 0 1 1 *", "2026-06-01T00:00:00Z", 365 * 24 * 3600)]
+    fn knows_how_long_a_run_may_be_the_newest(#[case] text: &str, #[case] started: &str, #[case] seconds: u64) {
+        let schedule: Schedule = text.parse().unwrap();
+        let wait = schedule.longest_wait_from(started.parse().unwrap());
+        assert_eq!(wait, Some(Duration::from_secs(seconds)));
     }
 
     #[rstest]

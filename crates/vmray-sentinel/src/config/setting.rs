@@ -28,6 +28,7 @@ pub(crate) enum Group {
     Sentinel,
     Indicators,
     Feed,
+    Health,
     Enrichment,
     Api,
     State,
@@ -73,11 +74,12 @@ pub(crate) enum Fallback {
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Vmray,
         Self::Sentinel,
         Self::Indicators,
         Self::Feed,
+        Self::Health,
         Self::Enrichment,
         Self::Api,
         Self::State,
@@ -92,6 +94,7 @@ impl Group {
             Self::Sentinel => "Microsoft Sentinel",
             Self::Indicators => "Indicators",
             Self::Feed => "The feed",
+            Self::Health => "Health tables",
             Self::Enrichment => "Enrichment",
             Self::Api => "The API",
             Self::State => "State",

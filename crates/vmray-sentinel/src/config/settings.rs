@@ -67,6 +67,13 @@ pub(crate) static AZURE_CLIENT_SECRET: Setting = Setting {
     )
 };
 
+pub(crate) static AZURE_CLIENT_SECRET_EXPIRES: Setting = Setting {
+    doc: "When the client secret ends: a day, which counts from its begin in UTC, or an RFC 3339 time. It stands in the rows \
+          of the health tables, so that an alert can tell of it in time, and does nothing else.",
+    obtain: "Azure portal, Microsoft Entra ID > App registrations > your app > Certificates & secrets: Expires",
+    ..setting("AzureClientSecretExpires", Group::Sentinel, Form::Text, Fallback::Absent, "2027-06-30")
+};
+
 pub(crate) static AZURE_FEDERATED_TOKEN_FILE: Setting = Setting {
     doc: "Token file of workload identity; Kubernetes sets it.",
     ..setting(
@@ -234,6 +241,40 @@ pub(crate) static PUBLIC_URL: Setting = Setting {
     ..setting("PublicUrl", Group::Api, Form::Url, Fallback::Absent, "https://vmray.soc.example")
 };
 
+pub(crate) static LOGS_INGESTION_ENDPOINT: Setting = Setting {
+    doc: "Where a row for each run of the feed is written, for the tables VMRayFeedRuns_CL and VMRayFeedEvents_CL: the \
+          address for logs ingestion of the data collection rule, or of a data collection endpoint. Only together with \
+          LogsIngestionRule; without both no rows are written.",
+    obtain: "`az monitor data-collection rule show --resource-group GROUP --name RULE --query endpoints.logsIngestion`",
+    ..setting(
+        "LogsIngestionEndpoint",
+        Group::Health,
+        Form::Url,
+        Fallback::Absent,
+        "https://vmray-feed-a1b2-westeurope.logs.z1.ingest.monitor.azure.com",
+    )
+};
+
+pub(crate) static LOGS_INGESTION_RULE: Setting = Setting {
+    doc: "Immutable id of the data collection rule that takes the rows. The identity that writes them needs the role \
+          Monitoring Metrics Publisher on it.",
+    obtain: "`az monitor data-collection rule show --resource-group GROUP --name RULE --query immutableId`",
+    ..setting("LogsIngestionRule", Group::Health, Form::Text, Fallback::Absent, "dcr-0123456789abcdef0123456789abcdef")
+};
+
+pub(crate) static LOGS_INGESTION_CLIENT_ID: Setting = Setting {
+    doc: "Client ID of a user-assigned managed identity that writes the rows. Without it the identity that uploads to \
+          Sentinel does, which cannot where the rule is in another tenant than the workspace.",
+    obtain: "Azure portal, Managed Identities > your identity > Overview > Client ID",
+    ..setting(
+        "LogsIngestionClientID",
+        Group::Health,
+        Form::Text,
+        Fallback::Absent,
+        "11111111-2222-3333-4444-555555555555",
+    )
+};
+
 pub(crate) static REUSE_HOURS: Setting = Setting {
     doc: "How old a verdict may be, in hours, that POST /api/enrich answers without an analysis: any malicious one, a clean or \
           suspicious URL, a clean or suspicious file. 0 never; a verdict that VMRay could not form is never reused.",
@@ -366,7 +407,7 @@ pub(crate) static LOG_FORMAT: Setting = Setting {
 };
 
 /// Every setting, in the order of the reference.
-pub(crate) static ALL: [&Setting; 42] = [
+pub(crate) static ALL: [&Setting; 46] = [
     &VMRAY_BASE_URL,
     &VMRAY_API_KEY,
     &VMRAY_SAMPLE_VERDICT,
@@ -375,6 +416,7 @@ pub(crate) static ALL: [&Setting; 42] = [
     &AZURE_TENANT_ID,
     &AZURE_CLIENT_ID,
     &AZURE_CLIENT_SECRET,
+    &AZURE_CLIENT_SECRET_EXPIRES,
     &AZURE_FEDERATED_TOKEN_FILE,
     &AZURE_WORKSPACE_ID,
     &AZURE_CLOUD,
@@ -389,6 +431,9 @@ pub(crate) static ALL: [&Setting; 42] = [
     &TLP,
     &ALLOW_LIST,
     &POLLING,
+    &LOGS_INGESTION_ENDPOINT,
+    &LOGS_INGESTION_RULE,
+    &LOGS_INGESTION_CLIENT_ID,
     &STATE_URL,
     &REUSE_HOURS,
     &RESUBMIT,

@@ -17,7 +17,8 @@ const APP_ROOT: &str = "FUNCTIONS_APP_ROOT_PATH";
 const OVERRIDE: &str = "AzureFunctionsJobHost__functionTimeout";
 /// What the host allows when nothing is set (Premium, Dedicated and Flex Consumption plans).
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
-/// What ending may take: a call and its repeats end within 60 s, then the state is closed.
+/// What ending may take: answers that are on their way are waited for (30 s), the state is closed, the health tables are
+/// told ([`Budget::last_rows`]).
 const MARGIN: Duration = Duration::from_secs(90);
 /// What answering takes after a run that could not be stopped.
 const LAST_WORD: Duration = Duration::from_secs(5);
@@ -52,6 +53,14 @@ impl Budget {
     pub(super) fn run(self) -> Option<Duration> {
         // A short limit leaves two thirds for work.
         self.less(MARGIN, 3)
+    }
+
+    /// How long a run's rows for the health tables may take, which are written after it: a third of what is left then.
+    pub(super) fn last_rows(self) -> Option<Duration> {
+        match self {
+            Self::Within(timeout) => Some(MARGIN.min(timeout / 3) / 3),
+            Self::Unbounded => None,
+        }
     }
 
     /// After how long we answer whatever the run does.
@@ -175,9 +184,12 @@ mod tests {
             let timeout = Duration::from_secs(timeout);
             let budget = Budget::Within(timeout);
             let (run, answer) = (budget.run().unwrap(), budget.answer().unwrap());
+            let rows = Budget::Within(timeout).last_rows().unwrap();
+            assert!(run + 2 * rows < answer && rows <= Duration::from_secs(30), "{timeout:?}: {rows:?}");
             assert!(run >= timeout / 3 * 2 && run < answer && answer < timeout, "{timeout:?}: {run:?}, {answer:?}");
         }
         assert_eq!(minutes(30).run(), Some(Duration::from_secs(28 * 60 + 30)));
-        assert_eq!(Budget::Unbounded.run(), None);
+        assert_eq!(minutes(30).last_rows(), Some(Duration::from_secs(30)));
+        assert_eq!((Budget::Unbounded.run(), Budget::Unbounded.last_rows()), (None, None));
     }
 }

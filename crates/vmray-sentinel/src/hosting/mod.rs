@@ -150,7 +150,11 @@ impl Handler {
                 if let Some(warning) = config.warning() {
                     warn!("{warning}");
                 }
-                Engine::build(config, &self.app.clock, Changes::Kept)
+                let engine = Engine::build(config, &self.app.clock, Changes::Kept)?;
+                Ok(match self.budget.last_rows() {
+                    Some(limit) => engine.with_health_within(limit),
+                    None => engine,
+                })
             })
             .await
     }

@@ -111,7 +111,7 @@ fn failed(failure: &Failure) -> Answer {
 async fn feed(handler: &Handler, stop: &CancellationToken) -> Result<RunSummary, Failure> {
     let engine = handler.engine().await?;
     let options = RunOptions { since: None, dry_run: false, time_budget: handler.budget.run() };
-    Box::pin(engine.run(&options, stop, |_| {})).await.map_err(Failure::from_run)
+    Box::pin(engine.run(&options, stop, |_| {})).await
 }
 
 /// What the host's log says of a run, and what ours says.

@@ -21,11 +21,11 @@ fn everything_in_place_is_said_and_nothing_is_changed() {
     let simulator = Simulator::start(&["--samples", "3"]);
     let setup = simulator.setup();
     let report = doctor(&setup).code(0).json();
-    for name in ["settings", "state", "VMRay", "quota", "clock", "token", "workspace"] {
+    for name in ["settings", "state", "VMRay", "quota", "clock", "token", "workspace", "health rows"] {
         assert_eq!(check(&report, name)["outcome"], "good", "{report}");
     }
     assert_eq!(fs::read_dir(setup.home()).unwrap().count(), 0);
-    assert_eq!(simulator.stats()["rows"], 0);
+    assert_eq!((&simulator.stats()["rows"], &simulator.stats()["log_rows"]), (&0.into(), &0.into()));
     assert!(setup.run(&["doctor"]).code(0).stdout.contains("Everything that can be checked is in place."));
 }
 
@@ -50,6 +50,16 @@ fn what_is_wrong_comes_with_the_next_step(
     assert_eq!(check["outcome"], "failed", "{report}");
     let steps = check["next_steps"].to_string();
     assert!(steps.contains(step), "{steps}");
+}
+
+#[test]
+fn health_tables_that_cannot_be_written_are_a_note_and_no_failure() {
+    let simulator = Simulator::start(&["--samples", "3"]);
+    let setup = simulator.setup().with("LogsIngestionRule", "dcr-00000000000000000000000000000000");
+    let report = doctor(&setup).code(0).json();
+    let check = check(&report, "health rows");
+    assert_eq!(check["outcome"], "warning", "{report}");
+    assert!(check["next_steps"].to_string().contains("LogsIngestionRule"), "{check}");
 }
 
 #[test]

@@ -34,6 +34,31 @@ fn a_run_fills_the_workspace_and_a_second_one_adds_nothing() {
 }
 
 #[test]
+fn each_run_is_a_row_in_the_health_tables() {
+    let simulator = Simulator::start(&["--samples", "20"]);
+    let setup = simulator.setup();
+    let done = setup.run(&["feed", "--once", "--json"]);
+    assert!(DONE.contains(&done.code), "{}\n{}", done.stdout, done.stderr);
+    setup.run(&["feed", "--once", "--dry-run"]);
+    let rows = simulator.rows("Custom-VMRayFeedRuns_CL");
+    assert_eq!(rows.len(), 1);
+    assert_eq!((&rows[0]["Good"], &rows[0]["Samples"]), (&true.into(), &done.json()["run"]["counts"]["samples_read"]));
+    let events = simulator.rows("Custom-VMRayFeedEvents_CL");
+    assert!(events.iter().all(|event| event["RunId"] == rows[0]["RunId"]) && !events.is_empty(), "{events:?}");
+}
+
+#[test]
+fn health_tables_that_cannot_be_written_change_no_exit_code() {
+    let simulator = Simulator::start(&["--samples", "5"]);
+    let rule = "dcr-00000000000000000000000000000000";
+    let done = simulator.setup().with("LogsIngestionRule", rule).run(&["feed", "--once"]);
+    assert!(DONE.contains(&done.code), "{}\n{}", done.stdout, done.stderr);
+    assert!(done.stderr.contains("WARN") && done.stderr.contains("LogsIngestionRule"), "{}", done.stderr);
+    let done = simulator.setup().with("LogsIngestionRule", "").run(&["feed", "--once"]).code(2);
+    assert!(done.stderr.contains("LogsIngestionRule is missing"), "{}", done.stderr);
+}
+
+#[test]
 fn the_whole_state_can_be_exported() {
     let simulator = Simulator::start(&["--samples", "10"]);
     let setup = simulator.setup();
@@ -70,6 +95,7 @@ fn a_scheduled_feed_ends_cleanly_when_told() {
     running.line_with("waiting for the next run");
     running.terminate().code(0);
     assert_ne!(simulator.stats()["rows"], 0);
+    assert_eq!(simulator.rows("Custom-VMRayFeedRuns_CL").len(), 1);
 }
 
 #[test]

@@ -176,6 +176,7 @@ fn a_timer_runs_with_a_status_without_one_past_due_and_in_any_case_of_its_name()
         assert!(answer.logs().contains("run ended: "), "{}", answer.logs());
     }
     assert_ne!(simulator.stats()["rows"], 0);
+    assert_eq!(simulator.rows("Custom-VMRayFeedRuns_CL").len(), bodies.len());
     assert_eq!(hosted.ask(&timer_request("vmray", "")).status, 200);
     let other = hosted.ask(&timer_request("Other", WITH_STATUS));
     assert_eq!((other.status, other.logs().as_str()), (404, "there is no function Other here"));

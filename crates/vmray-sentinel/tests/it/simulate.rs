@@ -44,6 +44,12 @@ impl Simulator {
         serde_json::from_str(body(&get(&self.objects.replace("/objects", "/stats")))).unwrap()
     }
 
+    /// The rows of a stream of logs ingestion.
+    pub(crate) fn rows(&self, stream: &str) -> Vec<Value> {
+        let logs: Value = serde_json::from_str(body(&get(&self.objects.replace("/objects", "/logs")))).unwrap();
+        logs[stream].as_array().cloned().unwrap_or_default()
+    }
+
     pub(crate) fn stop(self) -> crate::binary::Done {
         self.running.terminate()
     }
@@ -67,7 +73,9 @@ fn prints_the_settings_and_ends_cleanly_when_told() {
             "AzureClientSecret",
             "AzureWorkspaceID",
             "AZURE_AUTHORITY_HOST",
-            "SentinelTiEndpoint"
+            "SentinelTiEndpoint",
+            "LogsIngestionEndpoint",
+            "LogsIngestionRule"
         ]
     );
     assert_eq!(simulator.objects(), Vec::<Value>::new());

@@ -1,8 +1,9 @@
 //! `doctor`: is everything in place, and if not, what exactly is to be done?
 //!
 //! It changes nothing, neither here nor there: VMRay and Entra are only asked, the upload API gets a list without
-//! objects, and the state folder is looked at.
+//! objects, the data collection rule one without rows, and the state folder is looked at.
 
+mod health;
 mod local;
 mod remote;
 mod report;
@@ -14,7 +15,7 @@ use outbound::Transport;
 
 use self::report::{Check, Report};
 use crate::app::App;
-use crate::config::{self, IndicatorConfig, Reader, SentinelConfig, StateConfig, VmrayConfig};
+use crate::config::{self, HealthConfig, IndicatorConfig, Reader, SentinelConfig, StateConfig, VmrayConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -38,6 +39,7 @@ async fn examine(app: &App) -> Vec<Check> {
     IndicatorConfig::read(&mut reader);
     config::initial_fetch(&mut reader);
     config::schedule(&mut reader);
+    let health = HealthConfig::read(&mut reader).flatten();
 
     let mut checks = local::settings(&app.settings, &reader.into_problems(), sentinel.as_ref());
     let transport = transport.map(|transport| Arc::new(transport) as Arc<dyn Transport>);
@@ -46,11 +48,13 @@ async fn examine(app: &App) -> Vec<Check> {
         (None, _) => Check::skipped("state", "StateUrl"),
         (_, None) => Check::skipped("state", "the network settings"),
     });
-    let (vmray, sentinel) = tokio::join!(
+    let (vmray, workspace, health) = tokio::join!(
         remote::vmray(vmray.as_ref(), transport.as_ref(), &app.clock),
         remote::sentinel(sentinel.as_ref(), transport.as_ref(), &app.clock),
+        health::tables(health.as_ref(), sentinel.as_ref(), transport.as_ref(), &app.clock),
     );
     checks.extend(vmray);
-    checks.extend(sentinel);
+    checks.extend(workspace);
+    checks.extend(health);
     checks
 }

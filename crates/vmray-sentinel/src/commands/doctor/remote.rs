@@ -14,7 +14,7 @@ use crate::config::{SentinelConfig, VmrayConfig};
 use crate::{connect, words};
 
 /// A doctor is asked by a person who waits.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// Objects are joined as they are, so this one makes a request with an empty list: it can store nothing.
 const NOTHING: Bytes = Bytes::new();
 /// Tokens are refused somewhere above this difference of clocks.

@@ -32,6 +32,7 @@ enum Service {
     Vmray,
     Entra,
     Upload,
+    Logs,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -80,6 +81,7 @@ impl Rule {
             Service::Vmray => ServiceName::Vmray,
             Service::Entra => ServiceName::Entra,
             Service::Upload => ServiceName::Upload,
+            Service::Logs => ServiceName::Logs,
         };
         let when = match self.when {
             Occasion::Always => When::Always,

@@ -90,7 +90,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Listens: VMRay on the given port and the others on the two after it, or each on a free one.
+    /// Listens: VMRay on the given port and the others on the three after it, or each on a free one.
     pub(crate) async fn start(stack: &Stack, address: SocketAddr) -> anyhow::Result<Self> {
         let at = |by: u16| {
             let port = if address.port() == 0 { 0 } else { address.port().saturating_add(by) };
@@ -100,15 +100,17 @@ impl Served {
         let vmray = listen(stack.vmray.clone(), at(0)).await.context(context)?;
         let entra = listen(stack.entra.clone(), at(1)).await.context(context)?;
         let upload = listen(Arc::new(Control::new(stack)), at(2)).await.context(context)?;
+        let logs = listen(stack.logs.clone(), at(3)).await.context(context)?;
         let url_of = |name: &str| match name {
             "VmrayBaseURL" => Some(vmray.base_url()),
             "AZURE_AUTHORITY_HOST" => Some(entra.base_url()),
             "SentinelTiEndpoint" => Some(upload.base_url()),
+            "LogsIngestionEndpoint" => Some(logs.base_url()),
             _ => None,
         };
         let settings =
             stack.settings().into_iter().map(|(name, value)| (name, url_of(name).unwrap_or(value))).collect();
-        Ok(Self { upload: upload.base_url(), sockets: vec![vmray, entra, upload], settings })
+        Ok(Self { upload: upload.base_url(), sockets: vec![vmray, entra, upload, logs], settings })
     }
 
     /// Where the uploaded objects can be read.

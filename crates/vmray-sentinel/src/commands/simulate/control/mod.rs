@@ -12,7 +12,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
 use outbound::{Request, Response, Transport, TransportError};
 use serde_json::{Value, json};
-use simulators::{Stack, UploadSimulator, VmraySimulator};
+use simulators::{LogsSimulator, Stack, UploadSimulator, VmraySimulator};
 
 /// What the paths begin with.
 const PREFIX: &str = "/__simulator/";
@@ -25,16 +25,28 @@ pub(super) const STATS: &str = "/__simulator/stats";
 #[derive(Debug)]
 pub(super) struct Control {
     upload: Arc<UploadSimulator>,
+    logs: Arc<LogsSimulator>,
     vmray: Arc<VmraySimulator>,
 }
 
 impl Control {
     pub(super) fn new(stack: &Stack) -> Self {
-        Self { upload: stack.upload.clone(), vmray: stack.vmray.clone() }
+        Self { upload: stack.upload.clone(), logs: stack.logs.clone(), vmray: stack.vmray.clone() }
     }
 
     fn objects(&self) -> Value {
         self.upload.objects().values().map(simulators::Row::object).collect()
+    }
+
+    /// The rows of logs ingestion by stream, in the order of arrival.
+    fn logs(&self) -> Value {
+        let mut streams = serde_json::Map::new();
+        for row in self.logs.rows() {
+            if let Value::Array(rows) = streams.entry(row.stream).or_insert_with(|| json!([])) {
+                rows.push(row.columns.into());
+            }
+        }
+        streams.into()
     }
 
     fn stats(&self) -> Value {
@@ -44,6 +56,7 @@ impl Control {
             "rows": self.upload.row_count(),
             "submissions": self.vmray.submits().iter().filter(|taken| taken.submission_id.is_some()).count(),
             "upload_requests": requests.len(),
+            "log_rows": self.logs.rows().len(),
             "vmray_requests": self.vmray.request_count(),
         })
     }
@@ -52,6 +65,7 @@ impl Control {
     fn answer(&self, method: &Method, path: &str, query: &str) -> Option<Result<Value, String>> {
         match (method, path) {
             (&Method::GET, "objects") => Some(Ok(self.objects())),
+            (&Method::GET, "logs") => Some(Ok(self.logs())),
             (&Method::GET, "stats") => Some(Ok(self.stats())),
             _ => vmray::answer(&self.vmray, method, path, query),
         }

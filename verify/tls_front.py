@@ -1,4 +1,4 @@
-"""https before a stand-in that speaks http: `azure-identity` refuses any other authority."""
+"""https before a stand-in that speaks http: Microsoft's own libraries send no token anywhere else."""
 
 import datetime
 import http.client

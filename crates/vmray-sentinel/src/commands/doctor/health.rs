@@ -1,0 +1,68 @@
+//! What Azure Monitor says of the health tables, where they are configured.
+
+use std::sync::Arc;
+
+use outbound::{Clock, RetryPolicy, Transport};
+use sentinel::{LogsError, RuleId};
+
+use super::remote::PATIENCE;
+use super::report::Check;
+use crate::config::{HealthConfig, SentinelConfig};
+use crate::{connect, health};
+
+/// Name of the check.
+const NAME: &str = "health rows";
+
+/// Endpoint, rule and role; nothing where no rows are wanted.
+pub(super) async fn tables(
+    config: Option<&HealthConfig>,
+    sentinel: Option<&SentinelConfig>,
+    transport: Option<&Arc<dyn Transport>>,
+    clock: &Arc<dyn Clock>,
+) -> Option<Check> {
+    let config = config?;
+    let (Some(sentinel), Some(transport)) = (sentinel, transport) else {
+        return Some(Check::skipped(NAME, "the settings"));
+    };
+    let tokens = connect::tokens(sentinel, transport, clock);
+    let client = connect::logs(config, sentinel, transport, RetryPolicy::once(PATIENCE), tokens, clock);
+    Some(match tokio::time::timeout(PATIENCE, client.probe(health::RUNS)).await {
+        Ok(answer) => read(&config.rule, answer),
+        Err(_) => Check::warning(NAME, format!("{} gave no answer within {} s", config.endpoint, PATIENCE.as_secs()))
+            .step("check that this machine reaches it: firewall, name resolution, HttpsProxy, CaFile"),
+    })
+}
+
+/// Reads the answer to a call without rows. What is wrong is a warning: the feed goes on without rows.
+fn read(rule: &RuleId, answer: Result<(), LogsError>) -> Check {
+    match answer {
+        Ok(()) => Check::good(NAME, format!("{rule} took a call without rows: endpoint, rule and role are right")),
+        Err(LogsError::BadRequest { .. }) => Check::good(
+            NAME,
+            format!(
+                "{rule} refuses a call without rows, as it may, but neither the rule nor the role; what this cannot prove \
+                 is seen with the first run"
+            ),
+        ),
+        Err(error) => {
+            Check::warning(NAME, format!("the feed runs, and no rows are written: {error}")).step(error.hint())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::Outcome;
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_the_rows_fails_nothing_and_says_what_to_do() {
+        let rule: RuleId = "dcr-0123456789abcdef0123456789abcdef".parse().unwrap();
+        assert_eq!(read(&rule, Ok(())).outcome, Outcome::Good);
+        assert_eq!(read(&rule, Err(LogsError::BadRequest { message: "empty".to_owned() })).outcome, Outcome::Good);
+        let forbidden = LogsError::Forbidden { message: "no".to_owned(), rule: rule.clone(), client_id: None };
+        let check = read(&rule, Err(forbidden));
+        assert_eq!(check.outcome, Outcome::Warning);
+        assert!(check.next_steps[0].contains("Monitoring Metrics Publisher"), "{:?}", check.next_steps);
+    }
+}
