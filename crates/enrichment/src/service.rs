@@ -19,6 +19,7 @@ use crate::limit::{Allowance, Slot};
 use crate::link::Links;
 use crate::plan::distinct;
 use crate::record::{Asked, Outcome, Place, SubmissionWishes};
+use crate::sweep::Turn;
 use crate::{EnrichRequest, Error, FileItem, JobId, LinkError, MAX_ITEMS, Report, ReuseHours, store};
 
 /// Bounds and habits.
@@ -95,6 +96,7 @@ pub struct Enrichment {
     dossiers: Dossiers,
     requests: Objects,
     pub(crate) open: Objects,
+    pub(crate) turn: Turn,
     links: Links,
 }
 
@@ -125,6 +127,7 @@ impl Enrichment {
             requests: Objects::of(&storage, &format!("jobs/{account}/requests")),
             open: Objects::of(&storage, &format!("jobs/{account}/open")),
             links: Links::of(&storage),
+            turn: Turn::default(),
             vmray,
             rules: Arc::new(rules),
             style,

@@ -1,7 +1,10 @@
 //! Requests that nobody asks about any more, and what is too old to keep.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use jiff::SignedDuration;
-use ledger::{Created, Objects};
+use ledger::{Created, Entry, Objects};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{Answer, Enrichment, Error, JobId, store};
@@ -24,14 +27,38 @@ pub struct Swept {
     pub failed: u64,
 }
 
+/// Where the next sweep goes on: the last request that was looked at.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Turn(Arc<Mutex<String>>);
+
+impl Turn {
+    /// Returns the entries in turn: those after the last one first, so that requests which take all the time there is do
+    /// not keep the others waiting for ever.
+    fn order(&self, mut entries: Vec<Entry>) -> Vec<Entry> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.sort_by(|one, other| (one.name <= *last, &one.name).cmp(&(other.name <= *last, &other.name)));
+        entries
+    }
+
+    fn is_at(&self, name: &str) {
+        name.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
 impl Enrichment {
     /// Brings open requests on, so that their indicators are sent although nobody asks; once a day takes away what is
-    /// older than thirty days. Meant to be called once a minute, on as many instances as there are.
-    pub async fn sweep(&self) -> Result<Swept, Error> {
+    /// older than thirty days. Meant to be called every few minutes, on as many instances as there are.
+    ///
+    /// Told to stop, it ends after the request that it looks at; the next call goes on with the one after it.
+    pub async fn sweep(&self, stop: &CancellationToken) -> Result<Swept, Error> {
         let mut swept = Swept::default();
         let now = self.clock.now();
-        for entry in self.open.list("").await?.into_iter().take(AT_ONCE) {
+        for entry in self.turn.order(self.open.list("").await?).into_iter().take(AT_ONCE) {
+            if stop.is_cancelled() {
+                return Ok(swept);
+            }
             let Ok(id) = entry.name.parse::<JobId>() else { continue };
+            self.turn.is_at(&entry.name);
             swept.looked_at += 1;
             match Box::pin(self.job(&id)).await {
                 Ok(Answer::Done(report)) => swept.finished += u64::from(report.complete),

@@ -1,9 +1,11 @@
 //! Many ask for the same, one submission is made.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use enrichment::{Answer, EnrichRequest, Error, ItemState, JobId, OverallVerdict};
+use enrichment::{Answer, EnrichRequest, Error, ItemState, JobId, OverallVerdict, Swept};
 use simulators::{Fault, FaultRule, ServiceName, StackOptions, Verdict, When, World};
+use tokio_util::sync::CancellationToken;
 
 use crate::place::{Place, add_known_url, at, file, hours, to_the_end, urls};
 
@@ -155,14 +157,14 @@ async fn requests_that_nobody_asks_about_come_to_their_end_and_are_forgotten_aft
     let place = Place::new(World::new());
     let process = place.process();
     process.enrich(urls(&["https://a.example/x"])).await.unwrap();
-    assert_eq!(place.process().sweep().await.unwrap().finished, 0);
+    assert_eq!(place.process().sweep(&CancellationToken::new()).await.unwrap().finished, 0);
     tokio::time::sleep(Duration::from_secs(300)).await;
-    let swept = place.process().sweep().await.unwrap();
+    let swept = place.process().sweep(&CancellationToken::new()).await.unwrap();
     assert_eq!((swept.looked_at, swept.finished, swept.failed), (1, 1, 0));
-    assert_eq!(place.process().sweep().await.unwrap().looked_at, 0);
+    assert_eq!(place.process().sweep(&CancellationToken::new()).await.unwrap().looked_at, 0);
     assert!(!place.store.names("/jobs/default/u-").is_empty());
     tokio::time::sleep(Duration::from_secs(31 * 24 * 3600)).await;
-    place.process().sweep().await.unwrap();
+    place.process().sweep(&CancellationToken::new()).await.unwrap();
     assert_eq!(place.store.names("/jobs/default/u-"), Vec::<String>::new());
     assert_eq!(place.store.names("/requests/"), Vec::<String>::new());
     assert!(place.clock.now() > at("2026-04-01T00:00:00Z"));
@@ -173,4 +175,25 @@ async fn a_request_without_things_or_with_too_many_is_refused() {
     let place = Place::new(World::new());
     let error = place.process().enrich(EnrichRequest::new(Vec::new())).await.unwrap_err();
     assert!(matches!(error, Error::BadRequest { .. }), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_is_stopped_goes_on_with_the_requests_that_it_did_not_come_to() {
+    let place = Place::new(World::new());
+    let process = place.process();
+    for host in ["a", "b", "c"] {
+        process.enrich(urls(&[&format!("https://{host}.example/x")])).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    assert_eq!(process.sweep(&stopped).await.unwrap(), Swept::default());
+
+    // Told to stop while it looks at the first: each sweep looks at one, and at none twice before the others.
+    for _ in 0..3 {
+        let stop = CancellationToken::new();
+        place.store.tell("/asked", stop.clone());
+        assert_eq!(process.sweep(&stop).await.unwrap().looked_at, 1);
+    }
+    assert_eq!(place.store.seen().into_iter().collect::<BTreeSet<_>>().len(), 3, "{:?}", place.store.seen());
 }

@@ -15,6 +15,7 @@ use object_store::{
     PutOptions, PutPayload, PutResult, Result,
 };
 use outbound::Clock;
+use tokio_util::sync::CancellationToken;
 
 /// Where a process stops for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +32,31 @@ pub(crate) struct Stamped {
     clock: Arc<dyn Clock>,
     stamps: Arc<Mutex<BTreeMap<Path, i64>>>,
     stop: Mutex<Option<Stop>>,
+    /// Names that hold this are noted when they are read, and somebody is told.
+    watched: Mutex<Option<(&'static str, CancellationToken)>>,
+    seen: Mutex<Vec<String>>,
 }
 
 impl Stamped {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { inner: InMemory::new(), clock, stamps: Arc::default(), stop: Mutex::default() }
+        Self {
+            inner: InMemory::new(),
+            clock,
+            stamps: Arc::default(),
+            stop: Mutex::default(),
+            watched: Mutex::default(),
+            seen: Mutex::default(),
+        }
+    }
+
+    /// Cancels `told` when an object is read next whose name holds `part`.
+    pub(crate) fn tell(&self, part: &'static str, told: CancellationToken) {
+        *self.watched.lock().unwrap() = Some((part, told));
+    }
+
+    /// Returns the names that were told of.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
     }
 
     /// Stops whoever writes next at a point, once.
@@ -103,6 +124,12 @@ impl ObjectStore for Stamped {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        if let Some((part, told)) = &*self.watched.lock().unwrap()
+            && location.as_ref().contains(part)
+        {
+            self.seen.lock().unwrap().push(location.to_string());
+            told.cancel();
+        }
         let mut result = self.inner.get_opts(location, options).await?;
         result.meta = stamped(&self.stamps, result.meta);
         Ok(result)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use enrichment::{Enrichment, IndicatorState, Report, UploadState, Uploads};
 use simulators::{Fault, FaultRule, ServiceName, StackOptions, Verdict, When, World};
+use tokio_util::sync::CancellationToken;
 
 use crate::place::{Place, add_known_url, hours, killed, known_url, to_the_end, urls};
 use crate::store::Stop;
@@ -118,7 +119,7 @@ async fn what_is_analysed_is_sent_when_it_has_ended_although_nobody_asks() {
     process.enrich(request).await.unwrap();
     assert!(place.sentinel().is_empty());
     tokio::time::sleep(Duration::from_secs(300)).await;
-    place.process().sweep().await.unwrap();
+    place.process().sweep(&CancellationToken::new()).await.unwrap();
     let held = place.sentinel();
     assert!(held["[url:value = 'https://new.example/x']"].contains(&"incident_id: INC-7".to_owned()), "{held:?}");
 }

@@ -110,7 +110,7 @@ async fn sweep(api: &Api, stop: &CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(SWEEP_EVERY) => {}
         }
-        if let Err(error) = api.sweep().await {
+        if let Err(error) = api.sweep(stop).await {
             warn!(error = &error as &dyn std::error::Error, "open enrichments could not be looked at");
         }
     }

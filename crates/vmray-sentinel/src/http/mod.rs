@@ -38,6 +38,7 @@ use axum::{Router, middleware};
 use enrichment::functions::Functions;
 use enrichment::{Enrichment, SpoolRoom, Swept};
 use outbound::ServiceUrl;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -68,9 +69,9 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// Brings on what was asked for and nobody asks about any more.
-    pub(crate) async fn sweep(&self) -> Result<Swept, enrichment::Error> {
-        Box::pin(self.enrichment.sweep()).await
+    /// Brings on what was asked for and nobody asks about any more, until told to stop.
+    pub(crate) async fn sweep(&self, stop: &CancellationToken) -> Result<Swept, enrichment::Error> {
+        Box::pin(self.enrichment.sweep(stop)).await
     }
 
     /// Does something in a task of its own, so that it ends also if the caller goes away.

@@ -317,7 +317,7 @@ fn the_nine_functions_answer_callers_under_api_and_a_missing_setting_is_named_to
 fn the_timer_of_open_enrichments_looks_at_them_with_the_api_alone_and_says_what_is_missing() {
     let simulator = Simulator::start(&["--samples", "3"]);
     let of_the_feed = ["AzureWorkspaceID", "AzureTenantID", "AzureClientID", "AzureClientSecret"];
-    let (hosted, _setup) = Hosted::start(simulator.setup().without(&of_the_feed));
+    let (hosted, setup) = Hosted::start(simulator.setup().without(&of_the_feed));
     let none = hosted.ask(&timer_request("VMRayJobs", WITH_STATUS));
     assert_eq!((none.status, none.logs().starts_with("0 open enrichments looked at")), (200, true), "{}", none.logs());
     let item = r#"{"items":[{"url":"http://new.example/"}]}"#;
@@ -325,11 +325,36 @@ fn the_timer_of_open_enrichments_looks_at_them_with_the_api_alone_and_says_what_
     assert_eq!(hosted.ask(&forwarded("POST", "/api/enrich", &headers, item)).status, 202);
     let one = hosted.ask(&timer_request("vmrayjobs", WITH_STATUS));
     assert!(one.logs().starts_with("1 open enrichment looked at"), "{}", one.logs());
+    drop(hosted);
+    let (hosted, _setup) = Hosted::start(setup.with("VmrayAPIKey", "another"));
+    let all_fail = hosted.ask(&timer_request("VMRayJobs", WITH_STATUS));
+    assert_eq!(all_fail.status, 500, "{}", all_fail.logs());
+    assert!(
+        all_fail.logs().contains("1 could not be looked at now") && all_fail.logs().contains("doctor"),
+        "{}",
+        all_fail.logs()
+    );
 
     let (hosted, _setup) = Hosted::start(Setup::new());
     let unset = hosted.ask(&timer_request("VMRayJobs", WITH_STATUS));
     assert_eq!(unset.status, 500);
     assert!(unset.logs().contains("VmrayBaseURL is missing; example:"), "{}", unset.logs());
+}
+
+#[test]
+fn open_enrichments_are_looked_at_by_one_invocation_at_a_time() {
+    let simulator =
+        with_faults("3", r#"[{"service":"vmray","path":"/rest/submission/","when":{"nth":3},"fault":"hang"}]"#);
+    let (hosted, _setup) = Hosted::start(simulator.setup());
+    let item = r#"{"items":[{"url":"http://new.example/"}]}"#;
+    let headers = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", item.len());
+    assert_eq!(hosted.ask(&forwarded("POST", "/api/enrich", &headers, item)).status, 202);
+    let before = simulator.stats()["vmray_requests"].as_u64().unwrap();
+    let mut first = hosted.connect();
+    first.write_all(&timer_request("VMRayJobs", WITH_STATUS)).unwrap();
+    while simulator.stats()["vmray_requests"].as_u64().unwrap() == before {}
+    let second = hosted.ask(&timer_request("VMRayJobs", WITH_STATUS));
+    assert_eq!(second.logs(), "nothing to do: another invocation looks at open enrichments");
 }
 
 #[test]
