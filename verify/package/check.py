@@ -84,7 +84,7 @@ def the_zip_is_what_the_host_takes():
         folders = {path.parent.name for path in (ROOT / "azure" / "functions").glob("*/function.json")}
         for name in sorted(functions ^ folders):
             yield f"{name} is not both in the repository and in the zip"
-        for name in ("LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES.txt", f"vmray-sentinel-{VERSION}.cdx.json"):
+        for name in ("LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES.txt", "RUST-LICENSES.html", f"vmray-sentinel-{VERSION}.cdx.json"):
             if name not in names:
                 yield f"{name} is missing"
 
@@ -123,7 +123,8 @@ def the_bill_of_materials_is_valid():
 def nothing_tells_where_it_was_built():
     """The program names no folder of the machine that built it"""
     program = (FOLDER / "vmray-sentinel").read_bytes()
-    for folder in {str(ROOT), str(pathlib.Path.home()), os.environ.get("CARGO_HOME", ""), os.environ.get("CARGO_TARGET_DIR", "")}:
+    sysroot = subprocess.run(["rustc", "--print", "sysroot"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    for folder in {str(ROOT), str(pathlib.Path.home()), sysroot, *(os.environ.get(name, "") for name in ("CARGO_HOME", "CARGO_TARGET_DIR", "RUSTUP_HOME"))}:
         if len(folder) > 1 and folder.encode() + b"/" in program:
             yield folder
 

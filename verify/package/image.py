@@ -39,11 +39,22 @@ def checks(archive, version):
             container = Container(archive, pathlib.Path(folder))
             yield from container.findings(simulate.settings)
 
+    def docker_reads_it_too():
+        """The image is also what Docker's own store loads, under the same name"""
+        run = subprocess.run(["skopeo", "inspect", "--config", f"docker-archive:{archive}:localhost/vmray-sentinel:{version}"], capture_output=True, text=True, check=False)
+        if run.returncode:
+            yield run.stderr.strip()[:500]
+        elif json.loads(run.stdout)["config"]["User"] != f"{USER}:{USER}":
+            yield "another user"
+
     missing = [name for name in ("skopeo", "umoci", "runc") if not shutil.which(name)]
     if missing:
         print(f"SKIPPED: container image: {', '.join(missing)} not installed")
         return []
-    return [the_image_is_read, the_image_runs]
+    if os.geteuid() != 0:
+        print("SKIPPED: container image run by runc: it needs root")
+        return [the_image_is_read, docker_reads_it_too]
+    return [the_image_is_read, docker_reads_it_too, the_image_runs]
 
 
 class Container:

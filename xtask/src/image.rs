@@ -21,16 +21,26 @@ const USER: u64 = 65532;
 const STATE: &str = "state";
 
 /// A folder, or a file with its content.
-type Entry<'a> = (&'a str, u32, u64, Option<&'a [u8]>);
+struct Entry<'a> {
+    name: String,
+    mode: u32,
+    owner: u64,
+    content: Option<&'a [u8]>,
+}
+
+impl<'a> Entry<'a> {
+    fn folder(name: &str, mode: u32, owner: u64) -> Self {
+        Self { name: format!("{name}/"), mode, owner, content: None }
+    }
+
+    fn file(name: impl Into<String>, mode: u32, content: &'a [u8]) -> Self {
+        Self { name: name.into(), mode, owner: 0, content: Some(content) }
+    }
+}
 
 /// Returns the archive of an image that holds the program and the terms of its parts.
 pub(crate) fn archive(version: &str, program: &[u8], terms: &[(&str, &[u8])]) -> anyhow::Result<Vec<u8>> {
-    let mut files: Vec<Entry<'_>> =
-        vec![(STATE, 0o700, USER, None), ("tmp", 0o1777, 0, None), (NAME, 0o555, 0, Some(program))];
-    let names: Vec<_> = terms.iter().map(|(name, _)| format!("licenses/{name}")).collect();
-    files.push(("licenses", 0o755, 0, None));
-    files.extend(names.iter().zip(terms).map(|(name, (_, content))| (name.as_str(), 0o444, 0, Some(*content))));
-    let layer = tar(&files)?;
+    let layer = layer(program, terms)?;
     // No name and no time: both would stand in the file.
     let mut zipped = GzBuilder::new().write(Vec::new(), Compression::best());
     zipped.write_all(&layer).context("packing the layer")?;
@@ -57,14 +67,33 @@ pub(crate) fn archive(version: &str, program: &[u8], terms: &[(&str, &[u8])]) ->
             },
         }],
     }))?;
+    // Docker's own store reads this list, as `docker save` writes it, and not the index.
+    let for_docker = to_bytes(&json!([{
+        "Config": blob_name(&config),
+        "RepoTags": [format!("localhost/{title}")],
+        "Layers": [blob_name(&zipped)],
+    }]))?;
 
     let mut blobs: Vec<_> =
-        [&config, &manifest, &zipped].map(|blob| (format!("blobs/sha256/{}", sha256(blob)), blob.as_slice())).to_vec();
-    blobs.sort();
-    let mut files: Vec<Entry<'_>> = vec![("blobs", 0o755, 0, None), ("blobs/sha256", 0o755, 0, None)];
-    files.extend(blobs.iter().map(|(name, blob)| (name.as_str(), 0o644, 0, Some(*blob))));
-    files.push(("index.json", 0o644, 0, Some(&index)));
-    files.push(("oci-layout", 0o644, 0, Some(br#"{"imageLayoutVersion":"1.0.0"}"#)));
+        [&config, &manifest, &zipped].map(|blob| Entry::file(blob_name(blob), 0o644, blob)).into_iter().collect();
+    blobs.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut files = vec![Entry::folder("blobs", 0o755, 0), Entry::folder("blobs/sha256", 0o755, 0)];
+    files.append(&mut blobs);
+    files.push(Entry::file("index.json", 0o644, &index));
+    files.push(Entry::file("manifest.json", 0o644, &for_docker));
+    files.push(Entry::file("oci-layout", 0o644, br#"{"imageLayoutVersion":"1.0.0"}"#));
+    tar(&files)
+}
+
+/// Returns the file system of the image, as a tar.
+fn layer(program: &[u8], terms: &[(&str, &[u8])]) -> anyhow::Result<Vec<u8>> {
+    let mut files = vec![
+        Entry::folder(STATE, 0o700, USER),
+        Entry::folder("tmp", 0o1777, 0),
+        Entry::file(NAME, 0o555, program),
+        Entry::folder("licenses", 0o755, 0),
+    ];
+    files.extend(terms.iter().map(|(name, content)| Entry::file(format!("licenses/{name}"), 0o444, content)));
     tar(&files)
 }
 
@@ -101,13 +130,17 @@ fn digest(blob: &[u8]) -> String {
     format!("sha256:{}", sha256(blob))
 }
 
+fn blob_name(blob: &[u8]) -> String {
+    format!("blobs/sha256/{}", sha256(blob))
+}
+
 fn to_bytes(value: &Value) -> anyhow::Result<Vec<u8>> {
     serde_json::to_vec(value).context("writing JSON")
 }
 
 fn tar(files: &[Entry<'_>]) -> anyhow::Result<Vec<u8>> {
     let mut tar = Builder::new(Vec::new());
-    for (name, mode, owner, content) in files {
+    for Entry { name, mode, owner, content } in files {
         let mut header = Header::new_ustar();
         header.set_entry_type(if content.is_some() { EntryType::Regular } else { EntryType::Directory });
         header.set_mode(*mode);
@@ -116,8 +149,7 @@ fn tar(files: &[Entry<'_>]) -> anyhow::Result<Vec<u8>> {
         header.set_mtime(0);
         let content = content.unwrap_or_default();
         header.set_size(content.len() as u64);
-        let name = if header.entry_type().is_dir() { format!("{name}/") } else { (*name).to_owned() };
-        tar.append_data(&mut header, &name, content).with_context(|| format!("packing {name}"))?;
+        tar.append_data(&mut header, name, content).with_context(|| format!("packing {name}"))?;
     }
     tar.into_inner().context("packing")
 }
@@ -161,6 +193,11 @@ mod tests {
         GzDecoder::new(blob(&files, &manifest["layers"][0])).read_to_end(&mut layer).unwrap();
         assert_eq!(config["rootfs"]["diff_ids"][0], digest(&layer));
         assert_eq!(config["config"]["User"], "65532:65532");
+
+        let for_docker: Value = serde_json::from_slice(&files["manifest.json"].1).unwrap();
+        assert_eq!(for_docker[0]["RepoTags"][0], "localhost/vmray-sentinel:1.2.3");
+        let for_docker = [&for_docker[0]["Config"], &for_docker[0]["Layers"][0]];
+        assert!(for_docker.iter().all(|name| files.contains_key(name.as_str().unwrap())), "{for_docker:?}");
 
         let root = self::files(&layer);
         let names: Vec<_> = root.keys().map(String::as_str).collect();

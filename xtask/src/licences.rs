@@ -3,21 +3,33 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 
 use crate::linked::Crate;
+use crate::runtime::Runtime;
 use crate::sbom::spdx;
-use crate::toolchain;
 
 /// How the files begin that hold terms.
 const BEGINNINGS: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
 
+/// Folders of a package whose files are not in a program that uses it.
+const NOT_LINKED: [&str; 5] = ["tests", "benches", "examples", "fuzz", "target"];
+/// How deep terms lie in the folders of a package: those of what it took over from others.
+const DEPTH: usize = 5;
+
 /// Returns one text: who, under which terms, then each text once with all that come with it.
-pub(crate) fn text(root: &Path, crates: &[Crate<'_>]) -> anyhow::Result<String> {
+pub(crate) fn text(root: &Path, crates: &[Crate<'_>], runtimes: &[Runtime]) -> anyhow::Result<String> {
     let mut list = String::new();
     let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for runtime in runtimes {
+        let name = format!("{} {}", runtime.name, runtime.version);
+        writeln!(list, "{name}: {}", runtime.licence)?;
+        for text in &runtime.texts {
+            texts.entry(text.clone()).or_default().push(name.clone());
+        }
+    }
     for linked in crates.iter().filter(|linked| linked.package.source.is_some()) {
         let package = linked.package;
         let name = format!("{} {}", package.name, package.version);
@@ -39,15 +51,10 @@ fn of_package(root: &Path, linked: &Crate<'_>) -> anyhow::Result<Vec<String>> {
     let package = linked.package;
     let folder = package.manifest_path.parent().context("a manifest lies in a folder")?;
     let mut files = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("reading {folder}"))? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().to_ascii_uppercase();
-        let is_source = Path::new(&name).extension().is_some_and(|extension| extension == "RS");
-        if entry.file_type()?.is_file() && BEGINNINGS.iter().any(|begin| name.starts_with(begin)) && !is_source {
-            files.push(entry.path());
-        }
-    }
+    collect(folder.as_std_path(), DEPTH, &mut files)?;
+    files.extend(package.license_file.as_ref().map(|file| folder.join(file).into_std_path_buf()));
     files.sort();
+    files.dedup();
     let texts: Vec<_> = files.iter().map(|file| Ok(tidy(&fs::read(file)?))).collect::<anyhow::Result<_>>()?;
     if !texts.is_empty() {
         return Ok(texts);
@@ -66,17 +73,32 @@ fn of_package(root: &Path, linked: &Crate<'_>) -> anyhow::Result<Vec<String>> {
     bail!("{} comes without the text of `{licence}`", package.name)
 }
 
+/// Adds the files below a folder that hold terms.
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().to_ascii_uppercase();
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            let is_linked = !NOT_LINKED.iter().any(|other| other.eq_ignore_ascii_case(&name));
+            if is_linked && depth > 0 {
+                collect(&entry.path(), depth - 1, files)?;
+            }
+            continue;
+        }
+        let is_source = Path::new(&name).extension().is_some_and(|extension| extension == "RS");
+        if kind.is_file() && BEGINNINGS.iter().any(|begin| name.starts_with(begin)) && !is_source {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
 /// One form of line ends and outer space, so that the same text is one text.
-fn tidy(bytes: &[u8]) -> String {
+pub(crate) fn tidy(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let lines: Vec<_> = text.trim_start_matches('\u{feff}').lines().map(str::trim_end).collect();
     lines.join("\n").trim_matches('\n').to_owned()
-}
-
-/// Returns the terms of Rust's standard library, which is in the binary too, as the toolchain tells them: HTML.
-pub(crate) fn of_standard_library() -> anyhow::Result<Vec<u8>> {
-    let file = toolchain::sysroot()?.join("share/doc/rust/COPYRIGHT-library.html");
-    fs::read(&file).with_context(|| format!("reading {}, which comes with rustup's toolchains", file.display()))
 }
 
 #[cfg(test)]
@@ -89,12 +111,21 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let workspace = linked::workspace(root).unwrap();
         let crates = linked::crates(root, &workspace).unwrap();
-        let text = text(root, &crates).unwrap();
+        let runtime = Runtime {
+            name: "musl",
+            version: "1".to_owned(),
+            licence: "MIT",
+            texts: vec!["Copyright of musl".to_owned()],
+        };
+        let text = text(root, &crates, &[runtime]).unwrap();
         let (list, texts) = text.split_at(text.find("-----").unwrap());
         for linked in crates.iter().filter(|linked| linked.package.source.is_some()) {
             let name = format!("{} {}", linked.package.name, linked.package.version);
             assert!(list.contains(&format!("\n{name}: ")), "{name} is not listed");
             assert!(texts.contains(&name), "{name} has no text");
+        }
+        for taken_over in ["fiat-crypto", "UNICODE LICENSE V3", "Copyright of musl"] {
+            assert!(texts.contains(taken_over), "the terms of {taken_over} are missing");
         }
         // It comes without a text of its own.
         assert!(texts.contains("Copyright (c) Microsoft"), "azure_core's author is not named");

@@ -1,12 +1,13 @@
 //! Makes what is released.
 //!
 //! `cargo xtask package` builds the static binary, the package for Azure Functions and the container image, reproducibly:
-//! the same sources, toolchain and lock file give the same bytes, on any machine and in any folder.
+//! the same sources, toolchain and C compiler give the same bytes, in any folder.
 //!
 //! | module | does |
 //! |---|---|
 //! | [`binary`] | builds the program without a trace of where it was built |
 //! | [`linked`] | which crates are in it |
+//! | [`runtime`] | what the toolchain adds to them |
 //! | [`sbom`] | the same as a CycloneDX document |
 //! | [`licences`] | under which terms, with the texts |
 //! | [`archive`] | the zip that the Functions host takes |
@@ -20,6 +21,7 @@ mod image;
 mod licences;
 mod linked;
 mod package;
+mod runtime;
 mod sbom;
 mod toolchain;
 
@@ -39,14 +41,15 @@ struct Arguments {
 enum Command {
     /// Builds the static binary, the zip for Azure Functions, the container image, bill of materials and checksums
     Package {
-        /// The folder to write them to
-        #[arg(long, value_name = "FOLDER", default_value = "target/package")]
-        into: PathBuf,
+        /// The folder to write them to [default: target/package of the workspace]
+        #[arg(long, value_name = "FOLDER")]
+        into: Option<PathBuf>,
     },
 }
 
 fn main() -> anyhow::Result<()> {
     let Command::Package { into } = Arguments::parse().command;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the workspace has no folder")?;
+    let into = into.unwrap_or_else(|| root.join("target/package"));
     package::write(root, &into, &mut std::io::stdout().lock())
 }

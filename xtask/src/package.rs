@@ -19,19 +19,22 @@ use anyhow::Context as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::archive::Archive;
-use crate::{binary, image, licences, linked, sbom};
+use crate::toolchain::Rustc;
+use crate::{binary, image, licences, linked, runtime, sbom};
 
 /// Writes it all to `into`, whose files of an earlier time are removed, and says what was written.
 pub(crate) fn write(root: &Path, into: &Path, told: &mut impl Write) -> anyhow::Result<()> {
+    let rustc = Rustc::of(root)?;
     let workspace = linked::workspace(root)?;
     let crates = linked::crates(root, &workspace)?;
+    let runtimes = runtime::of(root, &rustc)?;
     let version = own_version(&crates)?;
-    let built = binary::build(root, &workspace)?;
+    let built = binary::build(root, &workspace, &rustc)?;
     let program = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
 
-    let bill = serde_json::to_string_pretty(&sbom::document(&crates, &sha256(&program)))? + "\n";
-    let terms = licences::text(root, &crates)?;
-    let terms_of_rust = licences::of_standard_library()?;
+    let bill = serde_json::to_string_pretty(&sbom::document(&crates, &runtimes, &sha256(&program)))? + "\n";
+    let terms = licences::text(root, &crates, &runtimes)?;
+    let terms_of_rust = runtime::terms_of_std(&rustc)?;
     let mut files = vec![
         (format!("vmray-sentinel-{version}.cdx.json"), bill.into_bytes()),
         ("THIRD-PARTY-LICENSES.txt".to_owned(), terms.into_bytes()),
