@@ -233,6 +233,8 @@ ALONE = [
     {"Diagnostics": "None", "HealthTables": False},
     {"Diagnostics": "All", "ZoneRedundant": True, "storageAccountType": "Standard_GZRS", "Tags": {"owner": "soc"}},
     {"MoreSettings": {"HttpsProxy": "http://proxy.example:3128", "Polling": "0 */20 * * * *"}},
+    {"VmrayAPIKey": ""},
+    {"VmrayAPIKey": "", "AzureClientID": CLIENT_ID},
     {"VmrayAPIKey": "", "KeyVaultResourceID": FAR + "Microsoft.KeyVault/vaults/soc-vault"},
     {"PackageUri": "https://packages.example/own-copy.zip", "FunctionName": "f" * 20, "FunctionAppName": "e" * 20},
     *({"TimeInterval": f"Every {interval}"} for interval in ("5 min", "10 min", "60 min", "6 hours", "12 hours", "24 hours")),

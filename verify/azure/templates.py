@@ -94,7 +94,7 @@ def roles_are_assigned():
                 yield f"{plan}, {label}: {name} goes to {properties['principalType']} {properties['principalId']}"
         feed = parameters.get("Parts", "Feed") != "Enrichment"
         wanted = {"Storage Blob Data Owner", "Key Vault Secrets User", "Monitoring Metrics Publisher"}
-        if "AzureClientSecret" not in parameters:
+        if "AzureClientID" not in parameters:
             wanted.add("Microsoft Sentinel Contributor")
         logs = 1 if feed and parameters.get("HealthTables", True) else 0
         commands = made.outputs["RoleCommands"]
@@ -175,6 +175,22 @@ def secrets_stay_secret():
         for secret in (*SECRETS.values(), CONTENT_KEY):
             if secret in json.dumps(made.outputs):
                 yield f"{plan}, {label}: a secret is in the outputs"
+
+
+def secrets_are_written_when_given():
+    """A secret is written when its parameter has a value, under the name that the app reads, and is otherwise left as it is."""
+    for plan, label, parameters, made, _ in ALL:
+        wanted = {"VmrayAPIKey": parameters["VmrayAPIKey"], "AzureClientSecret": parameters.get("AzureClientSecret", "")}
+        written = {item.name.split("/")[-1]: item.body["properties"]["value"] for item in made.of_type("Microsoft.KeyVault/vaults/secrets")}
+        content = {name: written.pop(name) for name in list(written) if name.startswith("content-")}
+        if len(content) != (1 if plan == "premium" else 0) or "" in content.values():
+            yield f"{plan}, {label}: secrets of the content share {sorted(content)}"
+        if written != {name: value for name, value in wanted.items() if value}:
+            yield f"{plan}, {label}: writes {sorted(written)}"
+        settings = made.settings()
+        reads = {name for name in wanted if f"SecretName={name})" in settings.get(name, "")}
+        if settings and reads != {"VmrayAPIKey", *(["AzureClientSecret"] if parameters.get("AzureClientID") else [])}:
+            yield f"{plan}, {label}: reads {sorted(reads)}"
 
 
 def hardened():
@@ -321,6 +337,7 @@ def a_broken_template_is_noticed():
 
 report.run([
     composed_from_the_parts, no_tabs, everything_resolves, a_broken_template_is_noticed, schemas, parts_switch_functions, roles_are_assigned,
-    every_read_waits, one_cloud_only, no_host_is_written, secrets_stay_secret, hardened, private_means_private, names_fit,
+    every_read_waits, one_cloud_only, no_host_is_written, secrets_stay_secret,
+    secrets_are_written_when_given, hardened, private_means_private, names_fit,
     package_is_named_by_content, tags_everywhere, original_names_are_kept,
 ])
