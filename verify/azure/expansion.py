@@ -26,6 +26,7 @@ WORKSPACE_GUID = "55555555-5555-5555-5555-555555555555"
 WORKSPACE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/soc/providers/Microsoft.OperationalInsights/workspaces/soc-workspace"
 FAR = f"/subscriptions/{OTHER_SUBSCRIPTION}/resourceGroups/platform/providers/"
 SECRETS = {"VmrayAPIKey": "the-vmray-api-key-itself", "AzureClientSecret": "the-client-secret-itself"}
+PACKAGE_URI = "https://packages.example/own-copy.zip?sig=the-signature-itself"
 CONTENT_KEY = "the-key-of-the-content-share"
 
 #: What differs between the clouds, in the words of environment().
@@ -196,6 +197,7 @@ NEEDED = {
     "VmrayAPIKey": SECRETS["VmrayAPIKey"],
     "AppInsightsWorkspaceResourceID": WORKSPACE,
     "PackageSha256": "ab" * 32,
+    "PackageUri": PACKAGE_URI,
 }
 CHOICES = {
     "Parts": [{"Parts": parts} for parts in ("Feed", "Enrichment", "Both")],
@@ -236,7 +238,7 @@ ALONE = [
     {"VmrayAPIKey": ""},
     {"VmrayAPIKey": "", "AzureClientID": CLIENT_ID},
     {"VmrayAPIKey": "", "KeyVaultResourceID": FAR + "Microsoft.KeyVault/vaults/soc-vault"},
-    {"PackageUri": "https://packages.example/own-copy.zip", "FunctionName": "f" * 20, "FunctionAppName": "e" * 20},
+    {"PackageUri": "", "FunctionName": "f" * 20, "FunctionAppName": "e" * 20},
     *({"TimeInterval": f"Every {interval}"} for interval in ("5 min", "10 min", "60 min", "6 hours", "12 hours", "24 hours")),
 ]
 

@@ -4,6 +4,7 @@ import json
 import re
 
 import jsonschema
+from bicep_cost import armexpr
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
@@ -18,6 +19,13 @@ def elements(form):
     for step in form["parameters"]["steps"]:
         for element in step["elements"]:
             yield f"steps('{step['name']}').{element['name']}", element
+
+
+def output(form, name, chosen):
+    """What an output of the form is when its controls have the values of `chosen`."""
+    text = re.sub(r"(?:basics\('(\w+)'\)|steps\('\w+'\)\.(\w+))",
+                  lambda read: "'" + chosen[read.group(1) or read.group(2)].replace("'", "''") + "'", form["parameters"]["outputs"][name])
+    return armexpr.evaluate_string(text, None)
 
 
 def findings():

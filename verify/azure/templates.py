@@ -5,8 +5,9 @@ import json
 import re
 
 import expansion
+import form
 import report
-from expansion import CLOUDS, CONTENT_KEY, FIXTURES, PLANS, SECRETS, compose, expand, scenarios, template
+from expansion import CLOUDS, CONTENT_KEY, FIXTURES, PACKAGE_URI, PLANS, SECRETS, compose, expand, scenarios, template
 
 #: Built-in roles by their ids, from Microsoft's list of built-in roles.
 ROLES = {
@@ -162,17 +163,19 @@ def strings(value):
 
 
 def secrets_stay_secret():
-    """A secret is in a Key Vault secret and nowhere else: no app setting, no output, no tag."""
+    """A secret is in a Key Vault secret and nowhere else, the package's address only where it is installed: no app setting, no output."""
     for plan, label, _, made, _ in ALL:
         for resource in made.resources:
             body = json.loads(json.dumps(resource.body))
             if resource.type == "Microsoft.KeyVault/vaults/secrets":
                 body["properties"].pop("value")
+            if resource.type == "Microsoft.Web/sites/extensions":
+                body["properties"].pop("packageUri")
             text = json.dumps(body)
-            for secret in (*SECRETS.values(), CONTENT_KEY):
+            for secret in (*SECRETS.values(), CONTENT_KEY, PACKAGE_URI):
                 if secret in text:
                     yield f"{plan}, {label}: a secret is in {resource.type} {resource.name}"
-        for secret in (*SECRETS.values(), CONTENT_KEY):
+        for secret in (*SECRETS.values(), CONTENT_KEY, PACKAGE_URI):
             if secret in json.dumps(made.outputs):
                 yield f"{plan}, {label}: a secret is in the outputs"
 
@@ -263,19 +266,36 @@ def names_fit():
                     yield f"{plan}, {label}: {kind} {resource.name}"
 
 
-def package_is_named_by_content():
-    """The package's address holds version and SHA-256, and the outputs repeat it."""
+def package_is_installed_from_its_address():
+    """The package is installed when its address is given; an output has its name, built from version and SHA-256."""
     for plan, label, parameters, made, _ in ALL:
-        if made.outputs["PackageSha256"] != parameters["PackageSha256"]:
-            yield f"{plan}, {label}: output {made.outputs['PackageSha256']}"
-        default = "PackageUri" not in parameters
-        if default and not made.outputs["PackageUri"].endswith(
-            f"/v{compose().version()}/vmray-sentinel-{compose().version()}-functions-{parameters['PackageSha256']}.zip"
+        if made.outputs["PackageName"] != f"vmray-sentinel-{compose().version()}-functions-{parameters['PackageSha256']}.zip":
+            yield f"{plan}, {label}: output {made.outputs['PackageName']}"
+        installed = [package.body["properties"]["packageUri"] for package in made.of_type("Microsoft.Web/sites/extensions")]
+        if installed != [parameters["PackageUri"]] * bool(parameters["PackageUri"] and made.of_type("Microsoft.Web/sites")):
+            yield f"{plan}, {label}: installs {installed}"
+
+
+def a_release_installs_what_it_publishes():
+    """The templates of a release install their package from its published address, those that are checked in nothing."""
+    for plan in PLANS:
+        files = {name: json.loads(text) for name, text in compose().composed(plan, "cd" * 32).items()}
+        base = f"{compose().release()['published_at']}v{compose().version()}/vmray-sentinel-{compose().version()}-functions-"
+        parameters = {name: value for name, value in expansion.NEEDED.items() if not name.startswith("Package")}
+        for wanted, content, given in (
+            ([f"{base}{'cd' * 32}.zip"], files["azuredeploy.json"], {}),
+            ([f"{base}{'ef' * 32}.zip"], files["azuredeploy.json"], {"PackageSha256": "EF" * 32}),
+            ([], files["azuredeploy.json"], {"PackageUri": ""}),
+            ([], template(plan), {"PackageSha256": "ab" * 32}),
         ):
-            yield f"{plan}, {label}: {made.outputs['PackageUri']}"
-        for package in made.of_type("Microsoft.Web/sites/extensions"):
-            if package.body["properties"]["packageUri"] != made.outputs["PackageUri"]:
-                yield f"{plan}, {label}: installs {package.body['properties']['packageUri']}"
+            made = expand(content, {**parameters, **given})
+            installed = [package.body["properties"]["packageUri"] for package in made.of_type("Microsoft.Web/sites/extensions")]
+            if installed != wanted or made.findings:
+                yield f"{plan}: installs {installed} and not {wanted} {made.findings}"
+        for given, wanted in (("", f"{base}{'ef' * 32}.zip"), ("https://packages.example/own.zip", "https://packages.example/own.zip")):
+            said = form.output(files["createUiDefinition.json"], "PackageUri", {"packageUri": given, "sha256": "EF" * 32})
+            if said != wanted:
+                yield f"{plan}: the form installs {said}"
 
 
 def tags_everywhere():
@@ -339,5 +359,5 @@ report.run([
     composed_from_the_parts, no_tabs, everything_resolves, a_broken_template_is_noticed, schemas, parts_switch_functions, roles_are_assigned,
     every_read_waits, one_cloud_only, no_host_is_written, secrets_stay_secret,
     secrets_are_written_when_given, hardened, private_means_private, names_fit,
-    package_is_named_by_content, tags_everywhere, original_names_are_kept,
+    package_is_installed_from_its_address, a_release_installs_what_it_publishes, tags_everywhere, original_names_are_kept,
 ])
