@@ -225,7 +225,7 @@ CHOICES = {
     "Cloud": [{"cloud": cloud} for cloud in CLOUDS],
 }
 ALONE = [
-    {"AssignRoles": False, "DeployApp": False},
+    {"AssignRoles": False, "DeployApp": False, "AlertEmail": "soc@example.com", "Parts": "Both"},
     {"AssignRoles": False},
     {"Parts": "Both", "ApiClientID": CLIENT_ID, "ApiAllowedClientIDs": [PRINCIPAL_ID], "ApiAllowedIpRanges": ["203.0.113.0/24"]},
     {"AzureClientID": CLIENT_ID, "AzureClientSecret": SECRETS["AzureClientSecret"]},

@@ -33,7 +33,7 @@ def findings():
         form = json.loads((AZURE / plan / "createUiDefinition.json").read_text())
         parameters, outputs = template(plan)["parameters"], form["parameters"]["outputs"]
         known = dict(elements(form))
-        for problem in (*of_outputs(parameters, outputs, known), *of_elements(known), *of_schema(form)):
+        for problem in (*of_outputs(parameters, outputs, known), *of_elements(known), *of_roles(form), *of_schema(form)):
             yield f"{plan}: {problem}"
 
 
@@ -62,7 +62,7 @@ def of_outputs(parameters, outputs, known):
                 yield f"{control} is a check box, {name} is {parameter['type']}"
             if "visible" in element and "coalesce(" not in value:
                 yield f"{control} may be hidden, and {name} then has no value"
-            fallback = re.search(r", '?([^']*?)'?\)\]$", value)
+            fallback = re.search(r"^\[coalesce\(.*, '?([^']*?)'?\)\]$", value)
             default = parameter.get("defaultValue")
             if fallback and fallback.group(1) != (str(default).lower() if isinstance(default, bool) else str(default)):
                 yield f"{name} falls back to {fallback.group(1)}, the template to {default}"
@@ -72,6 +72,16 @@ def of_outputs(parameters, outputs, known):
     for control in known:
         if not any(control in value for value in outputs.values()):
             yield f"{control} is asked for and not used"
+
+
+def of_roles(form):
+    """Each choice of roles gives its pair: all at once, all but roles and app, and then the app without roles."""
+    wanted = {"Assign": (True, True), "First": (False, False), "Second": (False, True)}
+    roles = dict(elements(form))["steps('security').roles"]
+    offered = [choice["value"] for choice in roles["constraints"]["allowedValues"]]
+    given = {choice: tuple(output(form, name, {"roles": choice}) for name in ("AssignRoles", "DeployApp")) for choice in offered}
+    if given != wanted or roles["defaultValue"] != roles["constraints"]["allowedValues"][0]["label"] or offered[0] != "Assign":
+        yield f"the choices of roles give {given}"
 
 
 def of_elements(known):
