@@ -47,15 +47,17 @@ def parsed():
     query, alert, tables = rule("flex")
     known = [{"Name": name, "Properties": [{"Name": column["name"], "Type": column["type"]} for column in columns]}
              for name, columns in tables.items()]
-    requests = FIXTURES / "schemas" / "kql" / "tables" / "AppRequests.json"
-    page = (ROOT / "docs" / "src" / "operations.md").read_text()
-    samples = re.findall(r"```kusto\n(.*?)```", page, re.S)
-    queries = {"analytics rule": query, **{f"operations.md, query {number}": sample for number, sample in enumerate(samples, 1)}}
-    if requests.exists():
-        known.append(json.loads(requests.read_text()))
-        queries["alert"] = alert
-    else:
-        print("SKIPPED: the alert's query against the columns of AppRequests: ../shared/fixtures is not beside this checkout")
+    queries = {"analytics rule": query, "alert": alert}
+    for page in ("operations.md", "azure.md", "azure-running.md"):
+        samples = re.findall(r"```kusto\n(.*?)```", (ROOT / "docs" / "src" / page).read_text(), re.S)
+        queries |= {f"{page}, query {number}": sample for number, sample in enumerate(samples, 1)}
+    for table in ("AppRequests", "ThreatIntelIndicators"):
+        columns = FIXTURES / "schemas" / "kql" / "tables" / f"{table}.json"
+        if columns.exists():
+            known.append(json.loads(columns.read_text()))
+        else:
+            print(f"SKIPPED: queries against the columns of {table}: ../shared/fixtures is not beside this checkout")
+            queries = {name: text for name, text in queries.items() if table not in text}
     with tempfile.TemporaryDirectory() as folder:
         def said(queries):
             files = [pathlib.Path(folder) / "tables.json", pathlib.Path(folder) / "queries.json"]
