@@ -237,6 +237,7 @@ ALONE = [
     {"MoreSettings": {"HttpsProxy": "http://proxy.example:3128", "Polling": "0 */20 * * * *"}},
     {"VmrayAPIKey": ""},
     {"VmrayAPIKey": "", "AzureClientID": CLIENT_ID},
+    {"VmrayAPIKey": "", "AzureClientID": CLIENT_ID, "AzureClientSecret": SECRETS["AzureClientSecret"]},
     {"VmrayAPIKey": "", "KeyVaultResourceID": FAR + "Microsoft.KeyVault/vaults/soc-vault"},
     {"PackageUri": "", "FunctionName": "f" * 20, "FunctionAppName": "e" * 20},
     *({"TimeInterval": f"Every {interval}"} for interval in ("5 min", "10 min", "60 min", "6 hours", "12 hours", "24 hours")),
