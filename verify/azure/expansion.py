@@ -26,6 +26,7 @@ WORKSPACE_GUID = "55555555-5555-5555-5555-555555555555"
 WORKSPACE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/soc/providers/Microsoft.OperationalInsights/workspaces/soc-workspace"
 FAR = f"/subscriptions/{OTHER_SUBSCRIPTION}/resourceGroups/platform/providers/"
 SECRETS = {"VmrayAPIKey": "the-vmray-api-key-itself", "AzureClientSecret": "the-client-secret-itself"}
+PACKAGE_URI = "https://packages.example/own-copy.zip?sig=the-signature-itself"
 CONTENT_KEY = "the-key-of-the-content-share"
 
 #: What differs between the clouds, in the words of environment().
@@ -196,6 +197,7 @@ NEEDED = {
     "VmrayAPIKey": SECRETS["VmrayAPIKey"],
     "AppInsightsWorkspaceResourceID": WORKSPACE,
     "PackageSha256": "ab" * 32,
+    "PackageUri": PACKAGE_URI,
 }
 CHOICES = {
     "Parts": [{"Parts": parts} for parts in ("Feed", "Enrichment", "Both")],
@@ -223,7 +225,7 @@ CHOICES = {
     "Cloud": [{"cloud": cloud} for cloud in CLOUDS],
 }
 ALONE = [
-    {"AssignRoles": False, "DeployApp": False},
+    {"AssignRoles": False, "DeployApp": False, "AlertEmail": "soc@example.com", "Parts": "Both"},
     {"AssignRoles": False},
     {"Parts": "Both", "ApiClientID": CLIENT_ID, "ApiAllowedClientIDs": [PRINCIPAL_ID], "ApiAllowedIpRanges": ["203.0.113.0/24"]},
     {"AzureClientID": CLIENT_ID, "AzureClientSecret": SECRETS["AzureClientSecret"]},
@@ -233,8 +235,11 @@ ALONE = [
     {"Diagnostics": "None", "HealthTables": False},
     {"Diagnostics": "All", "ZoneRedundant": True, "storageAccountType": "Standard_GZRS", "Tags": {"owner": "soc"}},
     {"MoreSettings": {"HttpsProxy": "http://proxy.example:3128", "Polling": "0 */20 * * * *"}},
+    {"VmrayAPIKey": ""},
+    {"VmrayAPIKey": "", "AzureClientID": CLIENT_ID},
+    {"VmrayAPIKey": "", "AzureClientID": CLIENT_ID, "AzureClientSecret": SECRETS["AzureClientSecret"]},
     {"VmrayAPIKey": "", "KeyVaultResourceID": FAR + "Microsoft.KeyVault/vaults/soc-vault"},
-    {"PackageUri": "https://packages.example/own-copy.zip", "FunctionName": "f" * 20, "FunctionAppName": "e" * 20},
+    {"PackageUri": "", "FunctionName": "f" * 20, "FunctionAppName": "e" * 20},
     *({"TimeInterval": f"Every {interval}"} for interval in ("5 min", "10 min", "60 min", "6 hours", "12 hours", "24 hours")),
 ]
 

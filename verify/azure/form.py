@@ -4,6 +4,7 @@ import json
 import re
 
 import jsonschema
+from bicep_cost import armexpr
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
@@ -20,12 +21,19 @@ def elements(form):
             yield f"steps('{step['name']}').{element['name']}", element
 
 
+def output(form, name, chosen):
+    """What an output of the form is when its controls have the values of `chosen`."""
+    text = re.sub(r"(?:basics\('(\w+)'\)|steps\('\w+'\)\.(\w+))",
+                  lambda read: "'" + chosen[read.group(1) or read.group(2)].replace("'", "''") + "'", form["parameters"]["outputs"][name])
+    return armexpr.evaluate_string(text, None)
+
+
 def findings():
     for plan in PLANS:
         form = json.loads((AZURE / plan / "createUiDefinition.json").read_text())
         parameters, outputs = template(plan)["parameters"], form["parameters"]["outputs"]
         known = dict(elements(form))
-        for problem in (*of_outputs(parameters, outputs, known), *of_elements(known), *of_schema(form)):
+        for problem in (*of_outputs(parameters, outputs, known), *of_elements(known), *of_roles(form), *of_schema(form)):
             yield f"{plan}: {problem}"
 
 
@@ -54,7 +62,7 @@ def of_outputs(parameters, outputs, known):
                 yield f"{control} is a check box, {name} is {parameter['type']}"
             if "visible" in element and "coalesce(" not in value:
                 yield f"{control} may be hidden, and {name} then has no value"
-            fallback = re.search(r", '?([^']*?)'?\)\]$", value)
+            fallback = re.search(r"^\[coalesce\(.*, '?([^']*?)'?\)\]$", value)
             default = parameter.get("defaultValue")
             if fallback and fallback.group(1) != (str(default).lower() if isinstance(default, bool) else str(default)):
                 yield f"{name} falls back to {fallback.group(1)}, the template to {default}"
@@ -64,6 +72,16 @@ def of_outputs(parameters, outputs, known):
     for control in known:
         if not any(control in value for value in outputs.values()):
             yield f"{control} is asked for and not used"
+
+
+def of_roles(form):
+    """Each choice of roles gives its pair: all at once, all but roles and app, and then the app without roles."""
+    wanted = {"Assign": (True, True), "First": (False, False), "Second": (False, True)}
+    roles = dict(elements(form))["steps('security').roles"]
+    offered = [choice["value"] for choice in roles["constraints"]["allowedValues"]]
+    given = {choice: tuple(output(form, name, {"roles": choice}) for name in ("AssignRoles", "DeployApp")) for choice in offered}
+    if given != wanted or roles["defaultValue"] != roles["constraints"]["allowedValues"][0]["label"] or offered[0] != "Assign":
+        yield f"the choices of roles give {given}"
 
 
 def of_elements(known):

@@ -22,10 +22,15 @@ DUCK = {"datetime": "timestamp", "string": "varchar", "boolean": "boolean", "lon
 NOW = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
 
 
+def app(made):
+    return made.outputs["AppName"]
+
+
 def rule(plan, interval="Every 10 min"):
     made = expand(template(plan), {**NEEDED, "TimeInterval": interval, "AlertEmail": "soc@example.com"})
     query = made.of_type("Microsoft.OperationalInsights/workspaces/providers/alertRules")[0].body["properties"]["query"]
     alert = made.of_type("Microsoft.Insights/scheduledQueryRules")[0].body["properties"]["criteria"]["allOf"][0]["query"]
+    query = query.replace(app(made), "APP")
     tables = {item.name.split("/")[-1]: item.body["properties"]["schema"]["columns"]
               for item in made.of_type("Microsoft.OperationalInsights/workspaces/tables")}
     return query, alert, tables
@@ -42,15 +47,17 @@ def parsed():
     query, alert, tables = rule("flex")
     known = [{"Name": name, "Properties": [{"Name": column["name"], "Type": column["type"]} for column in columns]}
              for name, columns in tables.items()]
-    requests = FIXTURES / "schemas" / "kql" / "tables" / "AppRequests.json"
-    page = (ROOT / "docs" / "src" / "operations.md").read_text()
-    samples = re.findall(r"```kusto\n(.*?)```", page, re.S)
-    queries = {"analytics rule": query, **{f"operations.md, query {number}": sample for number, sample in enumerate(samples, 1)}}
-    if requests.exists():
-        known.append(json.loads(requests.read_text()))
-        queries["alert"] = alert
-    else:
-        print("SKIPPED: the alert's query against the columns of AppRequests: ../shared/fixtures is not beside this checkout")
+    queries = {"analytics rule": query, "alert": alert}
+    for page in ("operations.md", "azure.md", "azure-running.md"):
+        samples = re.findall(r"```kusto\n(.*?)```", (ROOT / "docs" / "src" / page).read_text(), re.S)
+        queries |= {f"{page}, query {number}": sample for number, sample in enumerate(samples, 1)}
+    for table in ("AppRequests", "ThreatIntelIndicators"):
+        columns = FIXTURES / "schemas" / "kql" / "tables" / f"{table}.json"
+        if columns.exists():
+            known.append(json.loads(columns.read_text()))
+        else:
+            print(f"SKIPPED: queries against the columns of {table}: ../shared/fixtures is not beside this checkout")
+            queries = {name: text for name, text in queries.items() if table not in text}
     with tempfile.TemporaryDirectory() as folder:
         def said(queries):
             files = [pathlib.Path(folder) / "tables.json", pathlib.Path(folder) / "queries.json"]
@@ -61,7 +68,7 @@ def parsed():
             return [line for line in run.stdout.splitlines() if line]
 
         wrong = said(queries)
-        if not said({"broken": query.replace("QuarantineOpen", "QuarantaineOpen")}):
+        if not said({"broken": query.replace("arg_max(TimeGenerated, QuarantineOpen", "arg_max(TimeGenerated, QuarantaineOpen")}):
             wrong.append("the parser does not notice a column that is not there")
     print(f"   {len(queries)} queries parsed against {len(known)} tables")
     return wrong
@@ -74,6 +81,7 @@ def ago(**span):
 def executed():
     """Runs the analytics rule on rows of each situation and compares what it tells."""
     good = {"Good": True, "QuarantineOpen": 0, "RetractionsHeld": 0}
+    other = "other.azurewebsites.example"
     cases = {
         "nothing reported, freshly deployed": ("Every 10 min", NOW, [], set()),
         "nothing reported, deployed yesterday": ("Every 10 min", ago(days=1), [], {("stalled", "all")}),
@@ -98,22 +106,39 @@ def executed():
             {**good, "SecretExpiresAt": NOW + datetime.timedelta(days=15), "at": ago(minutes=1)}], set()),
         "two routes, one stalled": ("Every 10 min", ago(days=9), [
             {**good, "at": ago(minutes=1)}, {**good, "Route": "other", "at": ago(hours=3)}], {("stalled", "other")}),
+        "another feed of the workspace is stalled": ("Every 10 min", ago(days=9), [
+            {**good, "at": ago(minutes=1)}, {**good, "Host": other, "QuarantineOpen": 3, "at": ago(hours=3)}], set()),
+        "only another feed of the workspace runs": ("Every 10 min", ago(days=9), [{**good, "Host": other, "at": ago(minutes=1)}], {("stalled", "all")}),
+        "the table is not known yet": ("Every 10 min", NOW, None, set()),
+        "the table is gone": ("Every 10 min", ago(days=9), None, {("stalled", "all")}),
     }
     for name, (interval, deployed, rows, wanted) in cases.items():
         query, _, tables = rule("flex", interval)
         query = query.replace("2026-11-24T09:00:00Z", deployed.strftime("%Y-%m-%dT%H:%M:%SZ"))
         connection = duckdb_kql.connect()
         columns = {column["name"]: DUCK[column["type"]] for column in tables["VMRayFeedRuns_CL"]}
-        connection.execute(f"create table VMRayFeedRuns_CL ({', '.join(f'{column} {kind}' for column, kind in columns.items())})")
-        for row in rows:
-            row = {"Route": "default", **row}
+        if rows is not None:
+            connection.execute(f"create table VMRayFeedRuns_CL ({', '.join(f'{column} {kind}' for column, kind in columns.items())})")
+        for row in rows or []:
+            row = {"Route": "default", "Host": "app.azurewebsites.example", **row}
             row["TimeGenerated"] = row.pop("at")
             connection.execute(
                 f"insert into VMRayFeedRuns_CL ({', '.join(row)}) values ({', '.join('?' * len(row))})", list(row.values()))
-        told = {row[:2] for row in duckdb_kql.kql(connection, query).fetchall()}
-        if told != wanted:
+        found = duckdb_kql.kql(connection, query).fetchall()
+        told = {(problem, route) for problem, _, route, _ in found}
+        if told != wanted or not all(host.lower().startswith("app") for _, host, _, _ in found):
             yield f"{name}: tells {sorted(told)}, should tell {sorted(wanted)}"
     print(f"   the analytics rule executed on {len(cases)} situations")
+
+
+def columns_are_those_of_the_table():
+    """The columns that the rule declares for itself are columns of the table, with their types, and all that it reads."""
+    query, _, tables = rule("flex")
+    declared = dict(column.split(":") for column in re.search(r"datatable\((.*?)\)\[\]", query).group(1).split(", "))
+    known = {column["name"]: column["type"].replace("boolean", "bool") for column in tables["VMRayFeedRuns_CL"]}
+    yield from (f"the rule declares {name} as {kind}" for name, kind in declared.items() if known.get(name) != kind)
+    rest = query.split(")[]", 1)[1]
+    yield from (f"the rule reads {name} and does not declare it" for name in set(known) - set(declared) if re.search(rf"\b{name}\b", rest))
 
 
 def alike():
@@ -133,5 +158,5 @@ def alike():
             yield f"{interval}: the rule calls {twice} stalled"
 
 
-wrong = [*parsed(), *executed(), *alike()]
+wrong = [*parsed(), *executed(), *columns_are_those_of_the_table(), *alike()]
 sys.exit("\n".join(wrong) or 0)

@@ -5,8 +5,9 @@ import json
 import re
 
 import expansion
+import form
 import report
-from expansion import CLOUDS, CONTENT_KEY, FIXTURES, PLANS, SECRETS, compose, expand, scenarios, template
+from expansion import CLOUDS, CONTENT_KEY, FIXTURES, PACKAGE_URI, PLANS, SECRETS, compose, expand, scenarios, template
 
 #: Built-in roles by their ids, from Microsoft's list of built-in roles.
 ROLES = {
@@ -94,7 +95,7 @@ def roles_are_assigned():
                 yield f"{plan}, {label}: {name} goes to {properties['principalType']} {properties['principalId']}"
         feed = parameters.get("Parts", "Feed") != "Enrichment"
         wanted = {"Storage Blob Data Owner", "Key Vault Secrets User", "Monitoring Metrics Publisher"}
-        if "AzureClientSecret" not in parameters:
+        if "AzureClientID" not in parameters:
             wanted.add("Microsoft Sentinel Contributor")
         logs = 1 if feed and parameters.get("HealthTables", True) else 0
         commands = made.outputs["RoleCommands"]
@@ -121,6 +122,54 @@ def every_read_waits():
             yield f"{plan}: the package does not wait for the site"
         if "deploymentScripts" in json.dumps(content):
             yield f"{plan}: a deployment script"
+
+
+def nothing_waits_for_the_analytics_rule():
+    """The analytics rule is in a deployment of its own, after the table, and nothing waits for it or reads it."""
+    for plan in PLANS:
+        content = template(plan)
+        rules = [item for item in content["resources"] if "alertRules" in json.dumps(item.get("properties", {}).get("template", {}))]
+        kinds = [resource["type"] for item in rules for resource in item["properties"]["template"]["resources"]]
+        if kinds != ["Microsoft.OperationalInsights/workspaces/providers/alertRules"] or "tablesDeployment" not in json.dumps(rules[0]["dependsOn"]):
+            yield f"{plan}: the rule is made with {kinds}, after {rules[0]['dependsOn']}"
+        for item in (*content["resources"], content["outputs"]):
+            text = json.dumps({**item, "name": ""})
+            if "'rule-'" in text or rules[0]["name"].strip("[]") in text:
+                yield f"{plan}: {item.get('name', 'an output')} waits for the rule"
+
+
+def without_the_app_nothing_watches_it():
+    """DeployApp=false makes no alert, no action group and no analytics rule, but the data collection rule whose role is to be given."""
+    for plan, label, parameters, made, _ in ALL:
+        feed = parameters.get("Parts", "Feed") != "Enrichment"
+        app, health = parameters.get("DeployApp", True), parameters.get("HealthTables", True)
+        wanted = {
+            "Microsoft.Web/sites": app,
+            "Microsoft.OperationalInsights/workspaces/providers/alertRules": app and feed and health,
+            "Microsoft.Insights/dataCollectionRules": feed and health,
+            "Microsoft.Insights/scheduledQueryRules": app and feed and bool(parameters.get("AlertEmail") or parameters.get("AlertActionGroupID")),
+            "Microsoft.Insights/actionGroups": app and feed and bool(parameters.get("AlertEmail")),
+        }
+        for kind, count in wanted.items():
+            if len(made.of_type(kind)) != count:
+                yield f"{plan}, {label}: makes {len(made.of_type(kind))} of {kind}"
+
+
+def tokens_are_asked_for_with_a_client_id():
+    """With the API the sign-in is written each time: on with ApiClientID, and off, not left as it was, without."""
+    for plan, label, parameters, made, _ in ALL:
+        client = parameters.get("ApiClientID", "")
+        written = [item.body["properties"] for item in made.of_type("Microsoft.Web/sites/config")]
+        if len(written) != bool(made.settings() and parameters.get("Parts", "Feed") != "Feed"):
+            yield f"{plan}, {label}: {len(written)} times"
+        for properties in written:
+            provider, rule = properties["identityProviders"]["azureActiveDirectory"], properties["globalValidation"]
+            said = (properties["platform"]["enabled"], provider["enabled"], rule["requireAuthentication"], rule["unauthenticatedClientAction"])
+            if said != ((True, True, True, "Return401") if client else (False, False, False, "AllowAnonymous")):
+                yield f"{plan}, {label}: {said}"
+            named = (provider["registration"]["clientId"], provider["validation"]["allowedAudiences"])
+            if named != ((client, [client, f"api://{client}"]) if client else (None, None)):
+                yield f"{plan}, {label}: {named}"
 
 
 def one_cloud_only():
@@ -162,19 +211,37 @@ def strings(value):
 
 
 def secrets_stay_secret():
-    """A secret is in a Key Vault secret and nowhere else: no app setting, no output, no tag."""
+    """A secret is in a Key Vault secret and nowhere else, the package's address only where it is installed: no app setting, no output."""
     for plan, label, _, made, _ in ALL:
         for resource in made.resources:
             body = json.loads(json.dumps(resource.body))
             if resource.type == "Microsoft.KeyVault/vaults/secrets":
                 body["properties"].pop("value")
+            if resource.type == "Microsoft.Web/sites/extensions":
+                body["properties"].pop("packageUri")
             text = json.dumps(body)
-            for secret in (*SECRETS.values(), CONTENT_KEY):
+            for secret in (*SECRETS.values(), CONTENT_KEY, PACKAGE_URI):
                 if secret in text:
                     yield f"{plan}, {label}: a secret is in {resource.type} {resource.name}"
-        for secret in (*SECRETS.values(), CONTENT_KEY):
+        for secret in (*SECRETS.values(), CONTENT_KEY, PACKAGE_URI):
             if secret in json.dumps(made.outputs):
                 yield f"{plan}, {label}: a secret is in the outputs"
+
+
+def secrets_are_written_when_given():
+    """A secret is written when its parameter has a value, under the name that the app reads, and is otherwise left as it is."""
+    for plan, label, parameters, made, _ in ALL:
+        wanted = {"VmrayAPIKey": parameters["VmrayAPIKey"], "AzureClientSecret": parameters.get("AzureClientSecret", "")}
+        written = {item.name.split("/")[-1]: item.body["properties"]["value"] for item in made.of_type("Microsoft.KeyVault/vaults/secrets")}
+        content = {name: written.pop(name) for name in list(written) if name.startswith("content-")}
+        if len(content) != (1 if plan == "premium" else 0) or "" in content.values():
+            yield f"{plan}, {label}: secrets of the content share {sorted(content)}"
+        if written != {name: value for name, value in wanted.items() if value}:
+            yield f"{plan}, {label}: writes {sorted(written)}"
+        settings = made.settings()
+        reads = {name for name in wanted if f"SecretName={name})" in settings.get(name, "")}
+        if settings and reads != {"VmrayAPIKey", *(["AzureClientSecret"] if parameters.get("AzureClientID") else [])}:
+            yield f"{plan}, {label}: reads {sorted(reads)}"
 
 
 def hardened():
@@ -237,7 +304,8 @@ def names_fit():
         "Microsoft.KeyVault/vaults": r"[a-zA-Z][a-zA-Z0-9-]{1,22}[a-zA-Z0-9]",
         "Microsoft.Web/sites": r"[a-z0-9][a-z0-9-]{1,58}[a-z0-9]",
         "Microsoft.Web/serverfarms": r"[A-Za-z0-9-]{1,60}",
-        "Microsoft.Insights/dataCollectionRules": r"[A-Za-z0-9-]{3,64}",
+        # A rule of kind Direct has a shorter name than others: 30 characters, as one public source says.
+        "Microsoft.Insights/dataCollectionRules": r"[A-Za-z0-9-]{3,30}",
         "Microsoft.ManagedIdentity/userAssignedIdentities": r"[A-Za-z0-9][A-Za-z0-9_-]{2,127}",
     }
     for plan, label, _, made, _ in ALL:
@@ -247,19 +315,36 @@ def names_fit():
                     yield f"{plan}, {label}: {kind} {resource.name}"
 
 
-def package_is_named_by_content():
-    """The package's address holds version and SHA-256, and the outputs repeat it."""
+def package_is_installed_from_its_address():
+    """The package is installed when its address is given; an output has its name, built from version and SHA-256."""
     for plan, label, parameters, made, _ in ALL:
-        if made.outputs["PackageSha256"] != parameters["PackageSha256"]:
-            yield f"{plan}, {label}: output {made.outputs['PackageSha256']}"
-        default = "PackageUri" not in parameters
-        if default and not made.outputs["PackageUri"].endswith(
-            f"/v{compose().version()}/vmray-sentinel-{compose().version()}-functions-{parameters['PackageSha256']}.zip"
+        if made.outputs["PackageName"] != f"vmray-sentinel-{compose().version()}-functions-{parameters['PackageSha256']}.zip":
+            yield f"{plan}, {label}: output {made.outputs['PackageName']}"
+        installed = [package.body["properties"]["packageUri"] for package in made.of_type("Microsoft.Web/sites/extensions")]
+        if installed != [parameters["PackageUri"]] * bool(parameters["PackageUri"] and made.of_type("Microsoft.Web/sites")):
+            yield f"{plan}, {label}: installs {installed}"
+
+
+def a_release_installs_what_it_publishes():
+    """The templates of a release install their package from its published address, those that are checked in nothing."""
+    for plan in PLANS:
+        files = {name: json.loads(text) for name, text in compose().composed(plan, "cd" * 32).items()}
+        base = f"{compose().release()['published_at']}v{compose().version()}/vmray-sentinel-{compose().version()}-functions-"
+        parameters = {name: value for name, value in expansion.NEEDED.items() if not name.startswith("Package")}
+        for wanted, content, given in (
+            ([f"{base}{'cd' * 32}.zip"], files["azuredeploy.json"], {}),
+            ([f"{base}{'ef' * 32}.zip"], files["azuredeploy.json"], {"PackageSha256": "EF" * 32}),
+            ([], files["azuredeploy.json"], {"PackageUri": ""}),
+            ([], template(plan), {"PackageSha256": "ab" * 32}),
         ):
-            yield f"{plan}, {label}: {made.outputs['PackageUri']}"
-        for package in made.of_type("Microsoft.Web/sites/extensions"):
-            if package.body["properties"]["packageUri"] != made.outputs["PackageUri"]:
-                yield f"{plan}, {label}: installs {package.body['properties']['packageUri']}"
+            made = expand(content, {**parameters, **given})
+            installed = [package.body["properties"]["packageUri"] for package in made.of_type("Microsoft.Web/sites/extensions")]
+            if installed != wanted or made.findings:
+                yield f"{plan}: installs {installed} and not {wanted} {made.findings}"
+        for given, wanted in (("", f"{base}{'ef' * 32}.zip"), ("https://packages.example/own.zip", "https://packages.example/own.zip")):
+            said = form.output(files["createUiDefinition.json"], "PackageUri", {"packageUri": given, "sha256": "EF" * 32})
+            if said != wanted:
+                yield f"{plan}: the form installs {said}"
 
 
 def tags_everywhere():
@@ -321,6 +406,8 @@ def a_broken_template_is_noticed():
 
 report.run([
     composed_from_the_parts, no_tabs, everything_resolves, a_broken_template_is_noticed, schemas, parts_switch_functions, roles_are_assigned,
-    every_read_waits, one_cloud_only, no_host_is_written, secrets_stay_secret, hardened, private_means_private, names_fit,
-    package_is_named_by_content, tags_everywhere, original_names_are_kept,
+    every_read_waits, nothing_waits_for_the_analytics_rule, without_the_app_nothing_watches_it,
+    tokens_are_asked_for_with_a_client_id, one_cloud_only, no_host_is_written, secrets_stay_secret,
+    secrets_are_written_when_given, hardened, private_means_private, names_fit,
+    package_is_installed_from_its_address, a_release_installs_what_it_publishes, tags_everywhere, original_names_are_kept,
 ])

@@ -138,9 +138,10 @@ def the_templates_take_it():
             if template["parameters"]["PackageSha256"]["defaultValue"] != sha256(ZIP):
                 yield f"{plan}: the default hash is another one"
             _, parameters, cloud = next(iter(expansion.scenarios()))
-            parameters = {name: value for name, value in parameters.items() if name != "PackageSha256"}
-            address = expansion.expand(template, parameters, cloud).outputs["PackageUri"]
-            if not re.fullmatch(rf"https://[^ ]+/v{re.escape(VERSION)}/{re.escape(ZIP.name)}", str(address)):
+            parameters = {name: value for name, value in parameters.items() if not name.startswith("Package")}
+            made = expansion.expand(template, parameters, cloud)
+            address = made.of_type("Microsoft.Web/sites/extensions")[0].body["properties"]["packageUri"]
+            if made.outputs["PackageName"] != ZIP.name or not re.fullmatch(rf"https://[^ ]+/v{re.escape(VERSION)}/{re.escape(ZIP.name)}", str(address)):
                 yield f"{plan}: {address}"
 
 
