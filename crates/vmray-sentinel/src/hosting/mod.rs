@@ -1,9 +1,10 @@
 //! Azure Functions: this process as a custom handler.
 //!
 //! The host starts us with a port and calls us over loopback: `GET /` until anything answers, `POST /VMRay` when the
-//! feed's timer is due, `POST /VMRayJobs` when that of open enrichments is, and the requests of callers as they came, under `/api`. The port is taken before anything else is
-//! done, and **nothing that is wrong with the settings ends the process**: three exits within half an hour stop the
-//! host, and then nobody sees why. Instead every invocation fails with the fix in its log.
+//! feed's timer is due, `POST /VMRayJobs` when that of open enrichments is, and the requests of callers as they came,
+//! under `/api`. The port is taken before anything else is done, and **nothing that is wrong with the settings ends the
+//! process**: three exits within half an hour stop the host, and then nobody sees why. Instead every invocation fails
+//! with the fix in its log.
 //!
 //! # A timer run
 //!
