@@ -6,7 +6,6 @@ A job makes its own stand-in and its own state folder, so that jobs can run side
 import collections
 import errno
 import json
-import os
 import pathlib
 import random
 import signal

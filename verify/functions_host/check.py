@@ -5,8 +5,6 @@
 
 import base64
 import collections
-import contextlib
-import functools
 import gzip
 import hashlib
 import http.server
@@ -15,107 +13,27 @@ import os
 import pathlib
 import re
 import sys
-import tempfile
 import threading
 import time
 import urllib.parse
 import urllib.request
 
 import dotnet
+import hosted
 import report
 import stand_in
 from dotnet import new_id
-from package import ENDED, WORDS, Handler, modes, names_in, unpacked
+from hosted import SECRETS, VMRAY_KEY, Hosted, objects, shown, stand_ins, timer, undisturbed, wait_until
+from package import ENDED, WORDS, modes, names_in, unpacked
 
 #: What the host hands on of a body, in bytes.
 LARGEST = 104_857_600
 #: The host's answer to a caller who is not one of the three: no such route.
 NO_ROUTE = "nothing is served at this address"
-#: What no line of a log may hold.
-FUNCTION_KEY, CODE, VMRAY_KEY = "header-key-5kx2", "query-key-7gq9", "vmray-key-wrong-3tt8"
-SECRETS = [FUNCTION_KEY, CODE, VMRAY_KEY]
 LINE = re.compile(r"\S+\s+(TRACE|DEBUG|INFO|WARN|ERROR) ")
 #: SIGKILL when the stand-ins have seen so many more requests since the handler was started.
 KILLED_AT = [("vmray_requests", 1), ("vmray_requests", 9), ("vmray_requests", 4), ("upload_requests", 1), ("upload_requests", 2)]
 SLOW = [{"service": "vmray", "path": "/iocs", "fault": {"delay_ms": 30}}, {"service": "upload", "fault": {"delay_ms": 60}}]
-
-
-@contextlib.contextmanager
-def stand_ins(*arguments, faults=()):
-    """Stand-ins for VMRay and Sentinel, and the app settings that name them and an empty state."""
-    with tempfile.TemporaryDirectory() as folder:
-        rules = pathlib.Path(folder) / "faults.json"
-        rules.write_text(json.dumps(list(faults)))
-        with stand_in.Simulate("--seed", 3, "--faults", rules, *arguments) as stack:
-            yield stack, stack.settings | {"StateUrl": f"file://{folder}/state", "Polling": "0 */30 * * * *", "TMPDIR": folder}
-
-
-def timer(status=True, past_due=False):
-    """A timer's invocation."""
-    times = {"Last": "2026-11-24T06:00:00.0035462+00:00", "Next": "2026-11-24T12:00:00+00:00", "LastUpdated": "2026-11-24T06:00:00.0035462+00:00"}
-    value = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": times if status else None, "IsPastDue": past_due}
-    system = {"MethodName": "VMRay", "UtcNow": "2026-11-24T12:00:00.0112233Z", "RandGuid": new_id()}
-    return {"Data": {"mytimer": value}, "Metadata": {"sys": system}}
-
-
-class Hosted(Handler):
-    """A handler that is ready, and the host's calls of it."""
-
-    def __init__(self, settings):
-        super().__init__(PACKAGE, settings)
-
-    def __enter__(self):
-        super().__enter__()
-        self.readiness = HOST.ask("ready", port=self.port)
-        if not self.readiness.get("ready"):
-            raise SystemExit(f"the handler does not get ready: {self.readiness}\n{self.words()[1][-2000:]}")
-        return self
-
-    def begin_timer(self, invocation=None, function=None, **timer_as):
-        function = function or next(PACKAGE.triggers("timerTrigger"))[0]
-        return HOST.begin("invoke", port=self.port, function=function, invocation=invocation or new_id(), body=timer(**timer_as))
-
-    def timer(self, **arguments):
-        return HOST.outcome(self.begin_timer(**arguments))
-
-    def forward(self, method, target, json_body=None, body=None, content_type=None, invocation=None, **headers):
-        """A caller's request with both kinds of key."""
-        if json_body is not None:
-            body, content_type = {"text": json.dumps(json_body)}, "application/json"
-        sent = {"User-Agent": "azure-logic-apps/1.0 (workflow 9a)", "X-Functions-Key": FUNCTION_KEY, "Accept": "*/*",
-                "X-Forwarded-For": "192.0.2.7", "Cookie": "a=b"}  # fmt: skip
-        sent |= {"Content-Type": content_type} if content_type else {}
-        sent |= headers
-        joint = "&" if "?" in target else "?"
-        return HOST.ask("forward", port=self.port, method=method, target=f"{target}{joint}code={CODE}", invocation=invocation or new_id(),
-                        headers=sent, body=body)  # fmt: skip
-
-
-def shown(answer):
-    return json.dumps(answer)[:600]
-
-
-def objects(stack):
-    """What Sentinel holds, without the time of the upload and the port of the stand-in."""
-    port = re.compile(r"http://127\.0\.0\.1:\d+")
-    held = json.loads(port.sub("http://vmray", json.dumps(stack.look("objects"))))
-    return {one["id"]: {name: value for name, value in one.items() if name != "modified"} for one in held}
-
-
-def wait_until(condition):
-    end = time.monotonic() + 30
-    while not condition():
-        if time.monotonic() > end:
-            raise SystemExit("what is waited for does not come")
-        time.sleep(0.002)
-
-
-@functools.cache
-def undisturbed(samples, ends):
-    """What a feed that nobody disturbs leaves in Sentinel, and how many requests it makes of VMRay."""
-    with stand_ins("--samples", samples, "--ends", ends) as (stack, settings):
-        stand_in.run("feed", "--once", environment=settings, codes=(0, 4))
-        return objects(stack), stack.look("stats")["vmray_requests"]
 
 
 class Stub(http.server.BaseHTTPRequestHandler):
@@ -146,7 +64,7 @@ def host_tells_answers_apart():
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for function, expected in cases:
-            answer = HOST.ask("invoke", port=server.server_port, function=function, invocation=new_id(), body=timer())
+            answer = hosted.HOST.ask("invoke", port=server.server_port, function=function, invocation=new_id(), body=timer())
             if answer["invocation"] != expected:
                 yield f"{function}: {shown(answer)}"
         server.shutdown()
@@ -154,30 +72,30 @@ def host_tells_answers_apart():
 
 def package_is_what_the_host_reads():
     """host.json, modes and function.json are what the host takes and forwards"""
-    program, _, directory = PACKAGE.command()
+    program, _, directory = hosted.PACKAGE.command()
     if not program.is_file() or not os.access(program, os.X_OK):
         yield f"{program.name} is not an executable file in the root of the package"
         return
     if not directory.is_dir():
         yield f"there is no working directory {directory.name}"
-    if PACKAGE.host["version"] != "2.0" or PACKAGE.host["customHandler"].get("enableForwardingHttpRequest") is not True:
+    if hosted.PACKAGE.host["version"] != "2.0" or hosted.PACKAGE.host["customHandler"].get("enableForwardingHttpRequest") is not True:
         yield "requests are not forwarded as they come"
     for name, mode in modes(ARCHIVE).items():
         if mode is None:
             yield f"{name}: made by no Unix, so it has no mode"
         elif not name.endswith("/") and (bool(mode & 0o111) != (name == program.name) or not mode & 0o004):
             yield f"{name} has mode {mode:o}"
-    for name, function in PACKAGE.functions.items():
+    for name, function in hosted.PACKAGE.functions.items():
         if not re.fullmatch(r"(?!host$)[a-z][a-z0-9_-]{0,127}", name, re.IGNORECASE):
             yield f"{name} is no name of a function"
         kinds = [(one["direction"], one["type"]) for one in function["bindings"]]
         if kinds not in ([("in", "timerTrigger")], [("in", "httpTrigger"), ("out", "http")]):
             yield f"{name} is neither a timer alone nor HTTP in and HTTP out: {kinds}"
-    addresses = [address.lower() for _, address, _, _ in PACKAGE.http()]
+    addresses = [address.lower() for _, address, _, _ in hosted.PACKAGE.http()]
     for address in {one for one in addresses if addresses.count(one) > 1}:
         yield f"two functions at {address}"
     known = json.loads(stand_in.run("config", "schema"))["properties"]
-    for name, trigger in PACKAGE.triggers("timerTrigger"):
+    for name, trigger in hosted.PACKAGE.triggers("timerTrigger"):
         for setting in names_in(trigger["schedule"]):
             if setting not in known:
                 yield f"{name} runs by the setting {setting}, which the program does not know"
@@ -190,7 +108,7 @@ def functions_are_those_of_the_program():
             paths = json.load(answer)["paths"]
     program = {(method.upper(), nameless(path)): operation for path, methods in paths.items() if path.startswith("/api/")
                for method, operation in methods.items()}  # fmt: skip
-    package = {(method, nameless(address)): (name, level) for name, address, methods, level in PACKAGE.http() for method in methods}
+    package = {(method, nameless(address)): (name, level) for name, address, methods, level in hosted.PACKAGE.http() for method in methods}
     for method, address in sorted(program.keys() - package.keys()):
         yield f"{method} {address} is in no folder of the package"
     for method, address in sorted(package.keys() - program.keys()):
@@ -215,7 +133,7 @@ def ready_with_a_port_alone():
             print(f"      ready after {ready['seconds'] * 1000:.0f} ms, asked {ready['asked']} times")
             if ready["seconds"] >= 30:
                 yield "it took too long"
-            if HOST.ask("ping", port=handler.port) != 200:
+            if hosted.HOST.ask("ping", port=handler.port) != 200:
                 yield "the status ping is not answered with 200"
 
 
@@ -239,7 +157,7 @@ def timers_run():
 def every_timer_has_a_function():
     """Each timer of the package is a function of the program"""
     with stand_ins("--samples", 3) as (_, settings), Hosted(settings) as handler:
-        for name, _ in PACKAGE.triggers("timerTrigger"):
+        for name, _ in hosted.PACKAGE.triggers("timerTrigger"):
             answer = handler.timer(function=name)
             if answer["invocation"] != "succeeded":
                 yield f"{name}: {shown(answer)}"
@@ -265,7 +183,7 @@ def timer_while_a_run_is_on():
             yield f"a caller: {shown(status)}"
         if took > 1.5:
             yield f"both took {took:.1f} s"
-        first = HOST.outcome(first)
+        first = hosted.HOST.outcome(first)
         if first["invocation"] != "succeeded" or stack.look("stats")["rows"] == 0:
             yield f"the first: {shown(first)}"
         if (runs := handler.words()[0].count("a run begins")) != 1:
@@ -304,7 +222,7 @@ def callers_are_answered():
             yield f"POST /api/enrich gives the link {link!r}"
         job = urllib.parse.urlsplit(link)
         secrets = [*SECRETS, settings["VmrayAPIKey"], settings["AzureClientSecret"], *re.findall(r"token=([\w.-]+)", link)]
-        for name, address, methods, _ in PACKAGE.http():
+        for name, address, methods, _ in hosted.PACKAGE.http():
             for method in methods:
                 target = f"{job.path}?{job.query}" if name == "EnrichJob" else address
                 body = asked.get(name, {}) if method == "POST" else None
@@ -393,10 +311,10 @@ def killed_mid_run():
                 run = handler.begin_timer(past_due=True)
                 wait_until(lambda: run.done() or stack.look("stats")[counter] >= before + more)
                 if run.done():
-                    yield f"the run was over before {counter} was {more}: {shown(HOST.outcome(run))}"
+                    yield f"the run was over before {counter} was {more}: {shown(hosted.HOST.outcome(run))}"
                     continue
                 handler.kill()
-                answer = HOST.outcome(run)
+                answer = hosted.HOST.outcome(run)
                 if "HttpRequestException" not in answer.get("because", "") and answer["status"] != 0:
                     yield f"a run that was killed at {counter} {more} is answered: {shown(answer)}"
         with Hosted(settings) as handler:
@@ -445,7 +363,7 @@ def wrong_settings():
                         yield f"{told}: {shown(answer)}"
                 if told not in handler.words()[1]:
                     yield f"{told}: stderr does not say so"
-                if HOST.ask("ping", port=handler.port) != 200 or handler.process.poll() is not None:
+                if hosted.HOST.ask("ping", port=handler.port) != 200 or handler.process.poll() is not None:
                     yield f"{told}: it does not keep running"
                 caller = handler.forward("GET", "/api/GetVMRaySample?sample_id=1")
                 if wrong == {} and (caller["status"] != 500 or "VmrayBaseURL is missing" not in caller["body"]):
@@ -516,7 +434,7 @@ try:
     environment = dotnet.install(os.environ["VERIFY_CACHE"])
 except dotnet.CannotInstall as error:
     skip(error)
-with unpacked(ARCHIVE) as PACKAGE, dotnet.Host(environment, PACKAGE.timeout()) as HOST:
+with unpacked(ARCHIVE) as hosted.PACKAGE, dotnet.Host(environment, hosted.PACKAGE.timeout()) as hosted.HOST:
     # What is asked is the program of the package.
-    stand_in.BINARY = str(PACKAGE.command()[0])
+    stand_in.BINARY = str(hosted.PACKAGE.command()[0])
     report.run(CHECKS)
