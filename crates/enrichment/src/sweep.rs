@@ -47,10 +47,13 @@ impl Turn {
 
 impl Enrichment {
     /// Brings open requests on, so that their indicators are sent although nobody asks; once a day takes away what is
-    /// older than thirty days. Meant to be called every few minutes, on as many instances as there are.
+    /// older than thirty days. Meant to be called every few minutes at most,
+    /// on as many instances as there are.
     ///
     /// Told to stop, it ends after the request that it looks at; the next call goes on with the one after it.
     pub async fn sweep(&self, stop: &CancellationToken) -> Result<Swept, Error> {
+        // First, so that what takes all the time there is does not keep it from being done.
+        self.forget().await?;
         let mut swept = Swept::default();
         let now = self.clock.now();
         for entry in self.turn.order(self.open.list("").await?).into_iter().take(AT_ONCE) {
@@ -76,7 +79,6 @@ impl Enrichment {
                 }
             }
         }
-        self.forget().await?;
         Ok(swept)
     }
 

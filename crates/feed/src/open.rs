@@ -83,7 +83,11 @@ pub(crate) async fn leave(
         })?;
         return Ok((batch, Left::GivenUp(code)));
     }
-    let left = if before.as_ref().is_some_and(|before| before.reason == reason) { Left::AsBefore } else { Left::Newly };
+    let left = if before.as_ref().is_some_and(|before| kind_of(&before.reason) == kind_of(reason)) {
+        Left::AsBefore
+    } else {
+        Left::Newly
+    };
     if mutant!(OpenSampleForgotten) {
         return Ok((batch, left));
     }
@@ -96,4 +100,24 @@ pub(crate) async fn leave(
         not_found_since,
     })?;
     Ok((batch, left))
+}
+
+/// Returns the part of a reason that is the same at every attempt: after it come seconds, bytes and the server's words.
+fn kind_of(reason: &str) -> &str {
+    reason.split(|c: char| c.is_ascii_digit() || c == ':').next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_known_again_whatever_its_numbers_and_the_servers_words() {
+        let server = |message: &str| vmray::Error::Server { status: 500, message: message.to_owned() }.to_string();
+        assert_eq!(kind_of(&server("request 7f")), kind_of(&server("request 80")));
+        let slow = |seconds| vmray::Error::Throttled { retry_after: Some(std::time::Duration::from_secs(seconds)) };
+        assert_eq!(kind_of(&slow(3).to_string()), kind_of(&slow(40).to_string()));
+        assert_ne!(kind_of(&vmray::Error::Forbidden.to_string()), kind_of(&vmray::Error::NotFound.to_string()));
+        assert_ne!(kind_of(&server("")), kind_of(&vmray::Error::Forbidden.to_string()));
+    }
 }

@@ -355,30 +355,10 @@ impl Run<'_> {
             (Ok(()), Some(error)) => Err(Error::Upload(error)),
             (result, _) => result,
         };
-        let outcome = if self.stop.is_cancelled() { Outcome::StoppedEarly } else { Outcome::Done };
-        let mut counts = self.delivery.tally().counts();
-        counts.insert("samples_read".to_owned(), self.samples_read);
-        counts.insert("filtered_out".to_owned(), self.filtered_out);
-        let records = self.delivery.records().clone();
-        let record = RunRecord {
-            started,
-            ended: self.feed.clock.now(),
-            outcome: if result.is_err() { "failed" } else { outcome.as_str() }.to_owned(),
-            error: result.as_ref().err().map(chain),
-            counts: counts.clone(),
-        };
-        let mut batch = Batch::new();
-        batch.put_run(&record)?;
-        self.delivery.commit(batch).await?;
-        let summary = RunSummary {
-            outcome,
-            counts,
-            submissions_listed: self.submissions_listed,
-            cursor: records.cursor().await?.map(|cursor| cursor.until),
-            quarantine_open: records.quarantine().await?.len() as u64,
-            samples_open: records.open_samples().await?.len() as u64,
-            outbox_left: records.outbox_ids().await?.len() as u64,
-            notes: std::mem::take(self.delivery.notes_mut()),
+        let summary = match self.told(started, result.as_ref().err()).await {
+            Ok(summary) => summary,
+            // What ended the run comes first; that it cannot be written down either is no news then.
+            Err(error) => return Err(result.err().unwrap_or(error).into()),
         };
         let closed = match self.delivery.finish().await {
             Ok(ledger) => ledger.close().await.map_err(Error::from),
@@ -388,6 +368,35 @@ impl Run<'_> {
             Ok(()) => Ok(summary),
             Err(error) => Err(Failed { error, summary: Some(Box::new(summary)) }),
         }
+    }
+
+    /// Writes down what became of the run, and returns it.
+    async fn told(&mut self, started: Timestamp, failed: Option<&Error>) -> Result<RunSummary, Error> {
+        let outcome = if self.stop.is_cancelled() { Outcome::StoppedEarly } else { Outcome::Done };
+        let mut counts = self.delivery.tally().counts();
+        counts.insert("samples_read".to_owned(), self.samples_read);
+        counts.insert("filtered_out".to_owned(), self.filtered_out);
+        let records = self.delivery.records().clone();
+        let record = RunRecord {
+            started,
+            ended: self.feed.clock.now(),
+            outcome: if failed.is_some() { "failed" } else { outcome.as_str() }.to_owned(),
+            error: failed.map(chain),
+            counts: counts.clone(),
+        };
+        let mut batch = Batch::new();
+        batch.put_run(&record)?;
+        self.delivery.commit(batch).await?;
+        Ok(RunSummary {
+            outcome,
+            counts,
+            submissions_listed: self.submissions_listed,
+            cursor: records.cursor().await?.map(|cursor| cursor.until),
+            quarantine_open: records.quarantine().await?.len() as u64,
+            samples_open: records.open_samples().await?.len() as u64,
+            outbox_left: records.outbox_ids().await?.len() as u64,
+            notes: std::mem::take(self.delivery.notes_mut()),
+        })
     }
 }
 

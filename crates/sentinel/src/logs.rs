@@ -29,6 +29,8 @@ const API_VERSION: &str = "2023-01-01";
 const DEFAULT_WAIT: Duration = Duration::from_secs(60);
 /// A wait of zero would be a busy loop.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+/// The longest wait for our turn.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Writes rows by one data collection rule. Clones share the exchange and the tokens.
 #[derive(Debug, Clone)]
@@ -101,6 +103,11 @@ impl LogsClient {
     }
 
     async fn call(&self, stream: &str, body: Bytes) -> Result<(), LogsError> {
+        // A wait that was asked for once holds back later calls too. Rows are not worth a long one.
+        let retry_after = self.exchange.pacer().paused_for();
+        if retry_after > LONGEST_WAIT {
+            return Err(LogsError::Throttled { retry_after });
+        }
         let renewal = Renewal::default();
         Box::pin(self.exchange.call(
             // A repeat may double rows; giving up at a lost answer would lose them.

@@ -98,11 +98,12 @@ impl LogsError {
         match self {
             Self::Throttled { retry_after } => Retry::After(*retry_after),
             Self::Server { retry_after, .. } => retry_after.map_or(Retry::Backoff, Retry::After),
-            // A 2xx with somebody else's page in it passes; a refusal by a proxy does not.
-            Self::Unexpected { status, .. } if (200..300).contains(status) => Retry::Backoff,
-            Self::Transport(_) => Retry::Backoff,
-            // Tokens repeats its own requests; doing so again here would multiply them.
+            // An answer that is too long was given after the rows were taken.
+            Self::Transport(error) if !matches!(error, TransportError::TooLarge { .. }) => Retry::Backoff,
+            // Tokens repeats its own requests; doing so again here would multiply them. A success with words may have
+            // written the rows, and each repeat would write them again.
             Self::Token(_)
+            | Self::Transport(_)
             | Self::BadRequest { .. }
             | Self::Unauthorized { .. }
             | Self::Forbidden { .. }

@@ -127,8 +127,8 @@ impl TokenError {
             Self::ManagedIdentityRefused { client_id: Some(id), .. } => format!(
                 "{id} (AzureClientID, or the setting that names it) is not a user-assigned identity of this resource. \
                  Assign it: `az functionapp identity assign --name APP --resource-group GROUP --identities \
-                 IDENTITY_RESOURCE_ID`, or remove AzureClientID to use the system-assigned identity, or set AzureClientSecret if it is an app \
-                 registration."
+                 IDENTITY_RESOURCE_ID`, or remove AzureClientID to use the system-assigned identity, or set \
+                 AzureClientSecret if it is an app registration."
             ),
             Self::ManagedIdentityRefused { client_id: None, .. } => "Switch the system-assigned identity on: `az \
                 functionapp identity assign --name APP --resource-group GROUP` (`az vm identity assign`), or name a \

@@ -120,15 +120,15 @@ async fn a_row_that_is_too_large_sends_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_success_without_words_counts_and_a_page_does_not() {
+async fn any_success_without_words_counts_and_a_page_does_not_and_is_not_repeated() {
     for status in [200, 204] {
         let (fake, result) = write([says(status, "")]).await;
         result.unwrap();
         assert_eq!(fake.upload_requests().len(), 1);
     }
     let (fake, result) = write([says(200, "<html><title>Log in</title></html>"), says(204, "")]).await;
-    result.unwrap();
-    assert_eq!(fake.upload_requests().len(), 2);
+    assert!(matches!(result, Err(LogsError::Unexpected { status: 200, .. })), "{result:?}");
+    assert_eq!(fake.upload_requests().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -173,6 +173,19 @@ async fn refusals_are_not_repeated_and_say_what_to_do() {
         assert!(error.hint().contains(hint), "{status}: {}", error.hint());
         assert_eq!((error.retry(), fake.upload_requests().len()), (Retry::Never, 1), "{status}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_wait_that_was_asked_for_is_told_at_once_by_the_next_write() {
+    let fake = Fake::with_scripts([], [says_with(429, "retry-after", "600", "")]);
+    let client = logs_client(&fake, Arc::new(tokens(&fake)), &cloud());
+    client.write(STREAM, rows(1)).await.unwrap_err();
+    let before = tokio::time::Instant::now();
+    let error = client.write(STREAM, rows(1)).await.unwrap_err();
+    assert!(matches!(error, LogsError::Throttled { .. }), "{error:?}");
+    assert_eq!((before.elapsed().as_secs(), fake.upload_requests().len()), (0, 1));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    client.write(STREAM, rows(1)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,6 +12,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,8 +92,10 @@ impl Health {
             host: self.host.as_deref(),
         };
         let tables = [(RUNS, vec![rows::run(&about, did, failed)]), (EVENTS, rows::events(&about, did))];
+        let at = Cell::new(RUNS);
         let writing = async {
             for (stream, rows) in tables {
+                at.set(stream);
                 if let Err(error) = self.client.write(stream, rows).await {
                     warn!(run_id, "{}", refusal(stream, &error));
                     // Only a refusal of its rows is about the one table.
@@ -106,8 +109,9 @@ impl Health {
         if tokio::time::timeout(self.within, Box::pin(writing)).await.is_err() {
             warn!(
                 run_id,
-                "the health tables were not written to within {} s: check that this machine reaches \
-                 LogsIngestionEndpoint and Entra (firewall, HttpsProxy, CaFile). The run is not concerned",
+                "{} was not written to within {} s: check that this machine reaches LogsIngestionEndpoint and Entra \
+                 (firewall, HttpsProxy, CaFile). The run is not concerned",
+                table(at.get()),
                 self.within.as_secs()
             );
         }
@@ -116,6 +120,9 @@ impl Health {
 
 /// What the log says of rows that were not written.
 fn refusal(stream: &str, error: &LogsError) -> String {
-    let table = stream.trim_start_matches("Custom-");
-    format!("the run was not told to {table}: {error}; {} The run itself is not concerned", error.hint())
+    format!("the run was not told to {}: {error}; {} The run itself is not concerned", table(stream), error.hint())
+}
+
+fn table(stream: &str) -> &str {
+    stream.trim_start_matches("Custom-")
 }

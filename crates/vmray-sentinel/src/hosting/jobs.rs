@@ -33,7 +33,7 @@ pub(super) async fn invoke(handler: &Handler) -> Answer {
             () = stop.cancelled() => {}
             () = tokio::time::sleep(longest) => stop.cancel(),
         }
-        tokio::time::sleep(LAST_REQUEST).await;
+        tokio::time::sleep(LAST_REQUEST.min(longest / 4)).await;
     };
     tokio::select! {
         swept = sweep => swept.map_or_else(|failure| failed(&failure), |swept| told(swept, stop.is_cancelled())),

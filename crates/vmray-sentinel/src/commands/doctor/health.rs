@@ -37,11 +37,11 @@ pub(super) async fn tables(
 fn read(rule: &RuleId, answer: Result<(), LogsError>) -> Check {
     match answer {
         Ok(()) => Check::good(NAME, format!("{rule} took a call without rows: endpoint, rule and role are right")),
-        Err(LogsError::BadRequest { .. }) => Check::good(
+        Err(LogsError::BadRequest { message }) => Check::good(
             NAME,
             format!(
-                "{rule} refuses a call without rows, as it may, but neither the rule nor the role; what this cannot prove \
-                 is seen with the first run"
+                "{rule} refuses a call without rows, as it may, but neither the rule nor the role ({message}); what this \
+                 cannot prove is seen with the first run"
             ),
         ),
         Err(error) => {
