@@ -81,29 +81,49 @@ def ago(**span):
 def executed():
     """Runs the analytics rule on rows of each situation and compares what it tells."""
     good = {"Good": True, "QuarantineOpen": 0, "RetractionsHeld": 0}
+    unknown = {"Good": False, "RetractionsHeld": 0}
     other = "other.azurewebsites.example"
     cases = {
         "nothing reported, freshly deployed": ("Every 10 min", NOW, [], set()),
+        "nothing reported, the first row may be on its way": ("Every 10 min", ago(minutes=79), [], set()),
+        "nothing reported in time": ("Every 10 min", ago(minutes=81), [], {("stalled", "all")}),
         "nothing reported, deployed yesterday": ("Every 10 min", ago(days=1), [], {("stalled", "all")}),
         "fine": ("Every 10 min", ago(days=9), [{**good, "at": ago(minutes=9)}], set()),
-        "late, but not twice the interval": ("Every 10 min", ago(days=9), [{**good, "at": ago(minutes=19)}], set()),
-        "stalled": ("Every 10 min", ago(days=9), [{**good, "at": ago(minutes=21)}], {("stalled", "default")}),
-        "long runs, the next one still on": ("Every 10 min", ago(days=9), [{**good, "DurationMs": 1_700_000, "at": ago(minutes=45)}], set()),
+        "late, but not twice the interval and half an hour": ("Every 10 min", ago(days=9), [{**good, "at": ago(minutes=49)}], set()),
+        "stalled": ("Every 10 min", ago(days=9), [{**good, "at": ago(minutes=51)}], {("stalled", "default")}),
+        "freshly deployed, one failed run": ("Every 10 min", ago(minutes=9), [{**good, "Good": False, "at": ago(minutes=1)}], set()),
+        "deployed a while ago, each run failed": ("Every 10 min", ago(minutes=51), [
+            {**good, "Good": False, "at": ago(minutes=minutes)} for minutes in (41, 31, 21, 11, 1)], {("stalled", "default")}),
+        "interval shortened, freshly deployed": ("Every 10 min", ago(minutes=9), [{**good, "at": ago(hours=23)}], set()),
+        "interval shortened, and none since": ("Every 10 min", ago(minutes=51), [{**good, "at": ago(hours=23)}], {("stalled", "default")}),
+        "a row is lost": ("Every 6 hours", ago(days=9), [{**good, "at": ago(hours=12, minutes=29)}], set()),
+        "long runs, the next one still on": ("Every 10 min", ago(days=9), [{**good, "DurationMs": 1_700_000, "at": ago(minutes=77)}], set()),
         "long runs, and none since": ("Every 10 min", ago(days=9), [
-            {**good, "DurationMs": 1_700_000, "at": ago(minutes=50)}], {("stalled", "default")}),
+            {**good, "DurationMs": 1_700_000, "at": ago(minutes=80)}], {("stalled", "default")}),
         "runs, but none is good": ("Every 10 min", ago(days=9), [
-            {**good, "at": ago(minutes=40)}, {**good, "Good": False, "at": ago(minutes=1)}], {("stalled", "default")}),
+            {**good, "at": ago(minutes=60)}, {**good, "Good": False, "at": ago(minutes=1)}], {("stalled", "default")}),
         "never a good one": ("Every 10 min", ago(days=9), [{**good, "Good": False, "at": ago(minutes=1)}], {("stalled", "default")}),
-        "a day's interval, a day late": ("Every 24 hours", ago(days=9), [{**good, "at": ago(hours=47)}], set()),
-        "a day's interval, stalled": ("Every 24 hours", ago(days=9), [{**good, "at": ago(hours=49)}], {("stalled", "default")}),
+        "a day's interval, a day late": ("Every 24 hours", ago(days=9), [{**good, "at": ago(hours=48, minutes=29)}], set()),
+        "a day's interval, stalled": ("Every 24 hours", ago(days=9), [{**good, "at": ago(hours=48, minutes=31)}], {("stalled", "default")}),
         "quarantine": ("Every 10 min", ago(days=9), [{**good, "QuarantineOpen": 3, "at": ago(minutes=1)}], {("quarantine", "default")}),
         "quarantine that was mended": ("Every 10 min", ago(days=9), [
             {**good, "QuarantineOpen": 3, "at": ago(minutes=11)}, {**good, "at": ago(minutes=1)}], set()),
+        "quarantine, and the last run failed before it knew": ("Every 10 min", ago(days=9), [
+            {**good, "QuarantineOpen": 3, "RetractionsHeld": 120, "at": ago(minutes=11)}, {**unknown, "at": ago(minutes=1)},
+        ], {("quarantine", "default"), ("brake", "default")}),
+        "quarantine that was mended, and the last run failed before it knew": ("Every 10 min", ago(days=9), [
+            {**good, "QuarantineOpen": 3, "at": ago(minutes=21)}, {**good, "at": ago(minutes=11)}, {**unknown, "at": ago(minutes=1)}], set()),
         "a brake": ("Every 10 min", ago(days=9), [{**good, "RetractionsHeld": 120, "at": ago(minutes=1)}], {("brake", "default")}),
         "a secret that ends soon": ("Every 10 min", ago(days=9), [
             {**good, "SecretExpiresAt": NOW + datetime.timedelta(days=13), "at": ago(minutes=1)}], {("secret", "default")}),
         "a secret that ends later": ("Every 10 min", ago(days=9), [
             {**good, "SecretExpiresAt": NOW + datetime.timedelta(days=15), "at": ago(minutes=1)}], set()),
+        "a secret that ends soon, and the last run failed": ("Every 10 min", ago(days=9), [
+            {**good, "at": ago(minutes=11)},
+            {**unknown, "SecretExpiresAt": NOW + datetime.timedelta(days=13), "at": ago(minutes=1)}], {("secret", "default")}),
+        "a secret that was renewed, and the last run failed": ("Every 10 min", ago(days=9), [
+            {**good, "SecretExpiresAt": NOW + datetime.timedelta(days=1), "at": ago(minutes=11)},
+            {**unknown, "SecretExpiresAt": NOW + datetime.timedelta(days=365), "at": ago(minutes=1)}], set()),
         "two routes, one stalled": ("Every 10 min", ago(days=9), [
             {**good, "at": ago(minutes=1)}, {**good, "Route": "other", "at": ago(hours=3)}], {("stalled", "other")}),
         "another feed of the workspace is stalled": ("Every 10 min", ago(days=9), [
@@ -153,7 +173,7 @@ def alike():
         window = made[0].of_type("Microsoft.Insights/scheduledQueryRules")[0].body["properties"]["windowSize"]
         if minutes[window] < 2 * span:
             yield f"{interval}: the alert looks at {window}"
-        twice = rules[0]["query"].split("LastGood < ago(")[1].split(")")[0]
+        twice = rules[0]["query"].split("Due = ago(")[1].split(")")[0]
         if int(twice[:-1]) * {"m": 1, "h": 60, "d": 1440}[twice[-1]] != 2 * span:
             yield f"{interval}: the rule calls {twice} stalled"
 
