@@ -9,6 +9,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -30,19 +31,28 @@ pub struct Exchange {
     transport: Arc<dyn Transport>,
     policy: RetryPolicy,
     pacer: Pacer,
+    at_once: Option<Arc<Semaphore>>,
     jitter: Arc<Mutex<fastrand::Rng>>,
 }
 
 impl Exchange {
     /// Returns an exchange without a pace.
     pub fn new(transport: Arc<dyn Transport>, policy: RetryPolicy) -> Self {
-        Self { transport, policy, pacer: Pacer::unlimited(), jitter: Arc::new(Mutex::new(fastrand::Rng::new())) }
+        let jitter = Arc::new(Mutex::new(fastrand::Rng::new()));
+        Self { transport, policy, pacer: Pacer::unlimited(), at_once: None, jitter }
     }
 
     /// Sets the pace, which may be shared with other exchanges of the same principal.
     #[must_use]
     pub fn with_pacer(mut self, pacer: Pacer) -> Self {
         self.pacer = pacer;
+        self
+    }
+
+    /// Sets how many requests may be under way at the same time, at least one; all clones of this exchange share them.
+    #[must_use]
+    pub fn with_requests_at_once(mut self, requests: usize) -> Self {
+        self.at_once = Some(Arc::new(Semaphore::new(requests.clamp(1, Semaphore::MAX_PERMITS))));
         self
     }
 
@@ -79,6 +89,8 @@ impl Exchange {
         let mut started = None;
         let mut failed: Option<E> = None;
         loop {
+            // Held for an attempt and not for the waits between them, which are no work for the server.
+            let place = self.place().await;
             let permit = self.pacer.acquire().await;
             let request = match build().await {
                 Ok(request) => request,
@@ -104,6 +116,7 @@ impl Exchange {
             }
             let outcome = self.attempt(request, limit).await;
             permit.answered();
+            drop(place);
             let error = match read(outcome) {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
@@ -137,6 +150,7 @@ impl Exchange {
         read: impl Fn(Result<Response, TransportError>) -> Result<T, E>,
         retry: impl Fn(&E) -> Retry,
     ) -> Result<T, E> {
+        let _place = self.place().await;
         let permit = self.pacer.acquire().await;
         let host = host_of(request.uri());
         let outcome = match tokio::time::timeout(limit, self.transport.send_streamed(request)).await {
@@ -151,6 +165,12 @@ impl Exchange {
             self.pacer.pause(wait);
         }
         outcome
+    }
+
+    /// Waits for one of the places of requests that are under way; `None` where they are not counted.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        // Nobody closes the semaphore.
+        Arc::clone(self.at_once.as_ref()?).acquire_owned().await.ok()
     }
 
     async fn attempt(&self, request: Request, limit: Duration) -> Result<Response, TransportError> {
@@ -258,5 +278,39 @@ mod tests {
         assert!(error.contains("no answer"), "{error}");
         assert!(started.elapsed() <= RetryPolicy::default().total, "{:?}", started.elapsed());
         assert!(started.elapsed() >= RetryPolicy::default().attempt);
+    }
+
+    /// Takes a second for each answer and counts how many wait at the same time.
+    #[derive(Debug, Default)]
+    struct Busy {
+        now: Mutex<(usize, usize)>,
+    }
+
+    #[async_trait]
+    impl Transport for Busy {
+        async fn send(&self, _request: Request) -> Result<Response, TransportError> {
+            {
+                let mut now = self.now.lock().unwrap();
+                now.0 += 1;
+                now.1 = now.1.max(now.0);
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            self.now.lock().unwrap().0 -= 1;
+            Ok(http::Response::builder().status(200).body(Bytes::new()).unwrap())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_requests_are_under_way_than_the_account_allows() {
+        let busy = Arc::new(Busy::default());
+        let exchange = Exchange::new(busy.clone(), RetryPolicy::default()).with_requests_at_once(4);
+        let clones: Vec<Exchange> = (0..20).map(|_| exchange.clone()).collect();
+        let started = tokio::time::Instant::now();
+        let mut calls = tokio::task::JoinSet::new();
+        for clone in clones {
+            calls.spawn(async move { call(&clone, Idempotency::Repeatable).await });
+        }
+        assert!(calls.join_all().await.iter().all(Result::is_ok));
+        assert_eq!((busy.now.lock().unwrap().1, started.elapsed()), (4, Duration::from_secs(5)));
     }
 }

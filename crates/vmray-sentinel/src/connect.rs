@@ -20,7 +20,7 @@ pub(crate) fn vmray(
     policy: RetryPolicy,
     clock: &Arc<dyn Clock>,
 ) -> vmray::Client {
-    let exchange = Exchange::new(Arc::clone(transport), policy);
+    let exchange = Exchange::new(Arc::clone(transport), policy).with_requests_at_once(config.concurrency);
     vmray::Client::new(exchange, config.base.clone(), config.key.clone(), USER_AGENT, Arc::clone(clock))
 }
 
