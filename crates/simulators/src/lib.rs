@@ -36,7 +36,7 @@ pub use throttle::Throttle;
 pub use upload::{AllRefused, ErrorKey, Row, StaleModified, UploadOptions, UploadSimulator};
 pub use vmray::{
     AnalysisCaching, ArchiveAction, Bound, ChildrenEnd, DefaultOrder, MetadataText, OptionError, QuotaRefusal,
-    SubmitOutcome, Taken, TruncatedFlag, UnknownParameter, VmrayOptions, VmraySimulator,
+    SubmitOutcome, Taken, TruncatedFlag, UnknownParameter, UrlForm, VmrayOptions, VmraySimulator,
 };
 pub use world::{
     Access, Ending, Entry, EntryKind, Failure, Hashes, Inside, Ioc, IocKind, IocSource, Job, MAX_JOBS, RelationKind,

@@ -18,6 +18,7 @@ mod search;
 mod select;
 mod set;
 mod submit;
+mod url_form;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub use options::{
 };
 
 pub use set::OptionError;
+pub use url_form::UrlForm;
 
 use crate::answer;
 use crate::faults::{Faults, ServiceName};

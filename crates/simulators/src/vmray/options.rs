@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::url_form::UrlForm;
 use crate::front::Latency;
 use crate::throttle::Throttle;
 use crate::world::Verdict;
@@ -181,6 +182,10 @@ pub struct VmrayOptions {
     pub tells_status: bool,
     /// Endpoints below a sample that this version lacks (`mitre_attack`, `threat_indicators`, ...): 404.
     pub absent_endpoints: Vec<String>,
+    /// Status with which searches are refused (400, 403, 404, 405); older servers have none.
+    pub search_status: Option<u16>,
+    /// How a URL that is submitted is kept.
+    pub url_form: UrlForm,
     /// Requests per window.
     pub throttle: Option<Throttle>,
     /// Whether a 429 carries `Retry-After`.
@@ -251,6 +256,8 @@ impl Default for VmrayOptions {
             lists_while_waiting: false,
             tells_status: true,
             absent_endpoints: Vec::new(),
+            search_status: None,
+            url_form: UrlForm::default(),
             throttle: None,
             retry_after_header: true,
             date_offset: SignedDuration::ZERO,

@@ -46,6 +46,9 @@ impl State {
                 page.map(|page| self.show(&page, now)).ok_or_else(Refusal::not_found)
             }
             [billing] if *billing == self.options.billing_path => Ok(ok(self.billing_info(now))),
+            ["submission" | "sample", "search"] if self.options.search_status.is_some() => {
+                Err(Refusal::new(self.options.search_status.unwrap_or(404), "No such element"))
+            }
             ["submission", "search"] => self.search(ListOf::Submissions, &query, now),
             ["sample", "search"] => self.search(ListOf::Samples, &query, now),
             ["submission", rest @ ..] => self.submission(rest, &query, now),

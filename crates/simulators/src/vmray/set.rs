@@ -6,6 +6,7 @@ use super::filter::{boolean, integer};
 use super::options::{
     AnalysisCaching, ArchiveAction, ChildrenEnd, MetadataText, QuotaRefusal, SubmitOutcome, VmrayOptions,
 };
+use super::url_form::UrlForm;
 use crate::world::Verdict;
 
 /// Why an option was not set.
@@ -55,6 +56,13 @@ impl VmrayOptions {
             "quota_refusal" => self.quota_refusal = word(value, &QUOTA_REFUSALS)?,
             "submit_outcome" => self.submit_outcome = word(value, &OUTCOMES)?,
             "children_end" => self.children_end = word(value, &CHILDREN_ENDS)?,
+            "search_status" => {
+                self.search_status = match integer(value)? {
+                    0 => None,
+                    status => Some(u16::try_from(status).ok()?),
+                }
+            }
+            "url_form" => self.url_form = word(value, &URL_FORMS)?,
             "metadata_text" => self.metadata_text = word(value, &METADATA_TEXTS)?,
             _ => return None,
         }
@@ -73,6 +81,11 @@ const CHILDREN_ENDS: [(&str, ChildrenEnd); 2] =
     [("before_parent", ChildrenEnd::BeforeParent), ("after_parent", ChildrenEnd::AfterParent)];
 const METADATA_TEXTS: [(&str, MetadataText); 2] =
     [("as_sent", MetadataText::AsSent), ("respaced", MetadataText::Respaced)];
+const URL_FORMS: [(&str, UrlForm); 3] = [
+    ("verbatim", UrlForm::Verbatim),
+    ("slash_appended", UrlForm::SlashAppended),
+    ("host_lower_cased", UrlForm::HostLowerCased),
+];
 
 fn word<T: Copy>(value: &str, known: &[(&str, T)]) -> Option<T> {
     known.iter().find(|(word, _)| *word == value).map(|(_, meant)| *meant)

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use outbound::Request as OutboundRequest;
 use serde_json::{Value, json};
-use simulators::{AnalysisCaching, StackOptions, Verdict, VmrayOptions, World};
+use simulators::{AnalysisCaching, StackOptions, UrlForm, Verdict, VmrayOptions, World};
 
 use crate::bench::{Bench, read};
 
@@ -145,4 +145,34 @@ async fn refuses_bad_parameters() {
     );
     assert_eq!(read(&bench.ask(post("multipart/form-data; boundary=b", "--b\r\n")).await).0, 400);
     assert_eq!(bench.vmray("/submission").await.1["data"], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_url_is_kept_in_the_form_that_the_server_gives_it() {
+    for (form_of, kept) in [
+        (UrlForm::Verbatim, "https://H.example"),
+        (UrlForm::SlashAppended, "https://H.example/"),
+        (UrlForm::HostLowerCased, "https://h.example"),
+    ] {
+        let bench = bench(VmrayOptions { url_form: form_of, ..VmrayOptions::default() });
+        let reply = form(&bench, &[("sample_url", "https://H.example")]).await.1;
+        assert_eq!(reply["data"]["submissions"][0]["submission_original_url"], kept, "{form_of:?}");
+        let found = bench.ids("/submission/search?query=url%20==%20%22https://H.example/%22", "submission_id").await;
+        assert_eq!(found.len(), usize::from(form_of == UrlForm::SlashAppended), "another form is another URL to it");
+        let again = form(&bench, &[("sample_url", kept), ("analysis_caching", "enabled")]).await.1;
+        assert_eq!(again["data"]["samples"][0]["sample_id"], reply["data"]["samples"][0]["sample_id"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_without_search_refuses_it_and_lists_all_the_same() {
+    let mut options = VmrayOptions::default();
+    options.set("search_status", "405").unwrap();
+    let bench = bench(options);
+    form(&bench, &[("sample_url", "https://h.example/")]).await;
+    let query = "/submission/search?query=url%20==%20%22https://h.example/%22";
+    assert_eq!(bench.vmray(query).await.0, 405);
+    assert_eq!(bench.ids("/submission", "submission_id").await.len(), 1);
+    bench.stack.vmray.edit_options(|options| options.set("search_status", "0").unwrap());
+    assert_eq!(bench.ids(query, "submission_id").await.len(), 1);
 }

@@ -54,7 +54,8 @@ impl Item {
         Self { name, url: None, hashes, size, inside }
     }
 
-    fn url(url: String) -> Self {
+    fn url(state: &State, url: &str) -> Self {
+        let url = state.options.url_form.of(url);
         let size = u64::try_from(url.len()).unwrap_or(u64::MAX);
         Self { name: url.clone(), hashes: hashes_of(url.as_bytes()), url: Some(url), size, inside: Opened::Plain }
     }
@@ -62,7 +63,7 @@ impl Item {
     fn of(state: &State, name: String, content: Content, parameters: &Parameters) -> Self {
         match content {
             Content::File(content) => Self::file(state, name, &content, parameters),
-            Content::Url(url) => Self::url(url),
+            Content::Url(url) => Self::url(state, &url),
         }
     }
 
@@ -90,7 +91,7 @@ pub(super) fn submit(
 /// Returns what is to be analysed: a file or URL, or each member of an archive.
 fn items(state: &State, parameters: &Parameters, reply: &mut Reply) -> Vec<Item> {
     let (name, content): (&String, &Bytes) = match &parameters.target {
-        Target::Url(url) => return vec![Item::url(url.clone())],
+        Target::Url(url) => return vec![Item::url(state, url)],
         Target::File { name, content } => (name, content),
     };
     let whole = Item::file(state, name.clone(), content, parameters);
