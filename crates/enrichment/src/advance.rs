@@ -13,20 +13,19 @@
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use ledger::Created;
-use serde_json::{Value, json};
 use tracing::{info, warn};
-use vmray::{Submission, SubmissionFilter, SubmissionId, SubmitReply, SubmitRequest, readable};
+use vmray::{Entry, Sample, SubmissionFilter, SubmissionId, SubmitError, SubmitReply, SubmitRequest, readable};
 
 use crate::facts::Facts;
-use crate::job::{CLAIM_EXPIRES, Claim, End, How, JobName, Stage, Submitted};
+use crate::job::{CLAIM_EXPIRES, Claim, End, How, JobName, Stage, Submitted, mark_of, marked};
 use crate::record::{Outcome, SubmissionWishes, Thing};
 use crate::trouble::{Trouble, TroubleKind};
 use crate::{Enrichment, Error, FileItem, lookup};
 
-/// Field of `submission_metadata` that holds the mark.
-const MARK: &str = "vmray_sentinel_job";
 /// How far the clocks of the store and of VMRay may be apart.
 const SKEW: SignedDuration = SignedDuration::from_hours(1);
 /// Pages of submissions that are looked through for a mark.
@@ -49,6 +48,12 @@ pub(crate) struct Order<'a> {
     pub(crate) fresh: bool,
     pub(crate) wishes: &'a SubmissionWishes,
     pub(crate) asked_at: Timestamp,
+}
+
+impl Order<'_> {
+    fn has_password(&self) -> bool {
+        self.file.is_some_and(|file| file.archive_password.is_some() || file.document_password.is_some())
+    }
 }
 
 /// How a job stands, and whether this call was the one that submitted it.
@@ -89,9 +94,9 @@ impl Enrichment {
     /// Returns how a job stands that is submitted or has failed.
     async fn standing(&self, job: &JobName, stage: &Stage) -> Result<Option<Outcome>, Error> {
         if stage.done
-            && let Some(End { samples, not_done, .. }) = self.jobs().done(job).await?
+            && let Some(End { samples, not_done, missing, .. }) = self.jobs().done(job).await?
         {
-            return Ok(Some(Outcome::Analysed { samples, not_done }));
+            return Ok(Some(Outcome::Analysed { samples, not_done, missing }));
         }
         if stage.submitted
             && let Some(submitted) = self.jobs().submitted(job).await?
@@ -152,7 +157,8 @@ impl Enrichment {
             }
             let sent = match order.adopt {
                 Some(facts) => {
-                    return self.taken(job, How::Adopted, vec![facts.clone()], Vec::new(), false).await;
+                    let how = if facts.running { How::Adopted } else { How::Known };
+                    return self.taken(job, how, vec![facts.clone()], Vec::new(), false).await;
                 }
                 None => self.send(order, &mut number, &claim).await?,
             };
@@ -226,23 +232,27 @@ impl Enrichment {
         })
     }
 
-    /// Reads VMRay's answer to a submit, in which refusals stand beside successes.
+    /// Reads VMRay's answer to a submit, in which refusals stand beside successes and what is known beside what is new.
     async fn sent(&self, order: &Order<'_>, reply: &SubmitReply, repeated: bool) -> Sent {
-        let refusals: Vec<String> = reply.refusals().collect();
-        let samples: Vec<Facts> = readable(&reply.submissions).map(Facts::of_submission).collect();
-        let submitted = |how, samples| {
-            let refusals = refusals.clone();
-            Sent::Taken(Box::new(Submitted { at: self.clock.now(), how, samples, refusals, repeated }))
+        let mut samples: Vec<Facts> = readable(&reply.submissions).map(Facts::of_submission).collect();
+        let how = if samples.is_empty() { How::Reused } else { How::Made };
+        let made = samples.len();
+        // What VMRay knows was perhaps analysed without the password, and then is no answer.
+        let reused = if order.has_password() { Vec::new() } else { self.reused(reply, &samples).await };
+        let is_answered = |entry: &Entry<SubmitError>| match entry {
+            Entry::Read(error) => {
+                let name = error.submission_filename.as_deref();
+                error.is_no_jobs_created() && reused.iter().any(|(of, _)| name.is_none() || of.as_deref() == name)
+            }
+            Entry::Unreadable { .. } => false,
         };
+        let refusals = reply.errors.iter().zip(reply.refusals()).filter(|(entry, _)| !is_answered(entry));
+        let refusals: Vec<String> = refusals.map(|(_, words)| words).collect();
+        samples.extend(reused.into_iter().map(|(_, facts)| facts));
         if !samples.is_empty() {
-            info!(job = order.job.mark(), submissions = samples.len(), "submitted");
-            return submitted(How::Made, samples);
-        }
-        let no_jobs = readable(&reply.errors).any(vmray::SubmitError::is_no_jobs_created);
-        if let Some(sample) = readable(&reply.samples).next().filter(|_| no_jobs) {
-            let found = lookup::sample(&self.vmray, sample.id, self.clock.now()).await.unwrap_or_default();
-            let facts = found.known.or(found.running).unwrap_or_else(|| Facts::of_sample(sample));
-            return submitted(How::Reused, vec![facts]);
+            info!(job = order.job.mark(), submissions = made, samples = samples.len(), "submitted");
+            let submitted = Submitted { at: self.clock.now(), how, samples, refusals, repeated };
+            return Sent::Taken(Box::new(submitted));
         }
         let words = if refusals.is_empty() { "no reason given".to_owned() } else { refusals.join("; ") };
         let kind = if readable(&reply.errors).any(vmray::SubmitError::is_quota) {
@@ -253,6 +263,28 @@ impl Enrichment {
         Sent::Failed(Trouble::new(kind, words, "read VMRay's words; a quota is seen in VMRay under the key's account"))
     }
 
+    /// Returns what VMRay knows of the samples for which it created no jobs, under their names in the answer: of an archive there may be several, beside
+    /// others that it analyses.
+    async fn reused(&self, reply: &SubmitReply, made: &[Facts]) -> Vec<(Option<String>, Facts)> {
+        let no_jobs = || readable(&reply.errors).filter(|error| error.is_no_jobs_created());
+        let is_meant = |sample: &&Sample| {
+            let name = sample.submission_filename.as_ref();
+            !made.iter().any(|facts| facts.sample_id == sample.id.0)
+                && no_jobs()
+                    .any(|error| error.submission_filename.is_none() || error.submission_filename.as_ref() == name)
+        };
+        let samples: Vec<&Sample> = readable(&reply.samples).filter(is_meant).collect();
+        let now = self.clock.now();
+        // In boxes, or the compiler cannot see that the whole may move between threads.
+        let found = join_all(samples.iter().map(|sample| lookup::sample(&self.vmray, sample.id, now).boxed())).await;
+        let facts = found.into_iter().zip(samples).map(|(found, sample)| {
+            let found = found.unwrap_or_default();
+            let facts = found.known.or(found.running).unwrap_or_else(|| Facts::of_sample(sample));
+            (sample.submission_filename.clone(), facts)
+        });
+        facts.collect()
+    }
+
     /// Returns the submissions that carry a job's mark.
     async fn find_marked(&self, job: &JobName, since: Timestamp) -> Result<Vec<Facts>, vmray::Error> {
         let from = since.checked_sub(SKEW).unwrap_or(Timestamp::MIN);
@@ -260,8 +292,9 @@ impl Enrichment {
         let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
             let page = self.vmray.submissions(&filter).await?;
-            let marked = readable(&page.items).filter(|submission| carries(submission, job));
-            found.extend(marked.map(Facts::of_submission));
+            let mark = job.mark();
+            let ours = readable(&page.items).filter(|made| mark_of(made).is_some_and(|given| given == mark));
+            found.extend(ours.map(Facts::of_submission));
             let highest = readable(&page.items).map(|submission| submission.id.0).max();
             match highest.filter(|_| page.more) {
                 Some(highest) => filter.min_id = Some(SubmissionId(highest + 1)),
@@ -282,18 +315,12 @@ fn request_of(order: &Order<'_>) -> Option<SubmitRequest> {
     options.tags.clone_from(&order.wishes.tags);
     options.max_jobs = order.wishes.max_jobs;
     options.shareable = Some(order.wishes.shareable);
-    options.submission_metadata = Some(json!({MARK: order.job.mark()}));
+    options.submission_metadata = Some(marked(&order.job.mark()));
     if order.fresh {
         options.reanalyze = Some(true);
         options.analysis_caching = Some("disabled".to_owned());
     }
     Some(request)
-}
-
-/// Says whether a submission carries a job's mark. A server may write its metadata anew, so the text is not compared.
-fn carries(submission: &Submission, job: &JobName) -> bool {
-    let metadata: Option<Value> = submission.metadata.as_deref().and_then(|text| serde_json::from_str(text).ok());
-    metadata.and_then(|metadata| Some(metadata.get(MARK)?.as_str()? == job.mark())).unwrap_or(false)
 }
 
 fn being_submitted() -> Outcome {

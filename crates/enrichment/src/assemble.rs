@@ -1,60 +1,67 @@
 //! Writing the report from what is known of the items. A part that cannot be read is marked; the rest is there.
 
-use delivery::{Change, Standing};
-use indicators::{Finding, Mapped, Reading as Map, Severity, SubmissionFacts, map};
+use futures::FutureExt as _;
+use futures::future::join_all;
 use jiff::Timestamp;
-use ledger::Reader;
-use serde_json::Value;
 use vmray::Verdict;
 
-use crate::dossier::{Dossier, Reading};
+use crate::dossier::{Ask, Reading};
 use crate::facts::Facts;
-use crate::publish::{Parcel, of_delivery};
+use crate::publish::Parcel;
 use crate::record::{Asked, AskedItem, Outcome, Thing};
 use crate::report::{
-    IndicatorReport, IndicatorState, ItemKind, ItemReport, ItemState, OverallVerdict, Report, SampleReport, Section,
-    SectionState, UploadReport, UploadState,
+    ItemKind, ItemReport, ItemState, OverallVerdict, Report, SampleReport, Section, SectionState, UploadReport,
+    UploadState,
 };
 use crate::seen::seen;
 use crate::{Enrichment, Error, JobId};
 
 /// IOCs of one item in a report.
 const MAX_IOCS: usize = 300;
-/// Indicators of one item in a report.
-const MAX_INDICATORS: usize = 300;
 
 impl Enrichment {
-    /// Writes the report of a request and sends its indicators.
-    pub(crate) async fn report(&self, job: &JobId, asked: &Asked, outcomes: &[Outcome]) -> Result<Report, Error> {
+    /// Writes the report of a request and sends its indicators. Where there is no time to ask VMRay, what is not known
+    /// is marked, the report is not complete, and nothing is sent.
+    pub(crate) async fn report(
+        &self,
+        job: &JobId,
+        asked: &Asked,
+        outcomes: &[Outcome],
+        ask: Ask,
+    ) -> Result<Report, Error> {
         let now = self.clock.now();
-        let running = outcomes.iter().any(Outcome::is_running);
+        let readings = self.readings(outcomes, ask).await?;
+        let is_unanswered = readings.iter().flatten().any(|(_, reading)| *reading == Reading::Unanswered);
+        let running = is_unanswered || outcomes.iter().any(Outcome::is_running);
         let mut items = Vec::with_capacity(asked.items.len());
         let mut parcels = Vec::new();
-        let mut reader = None;
-        for (n, (item, outcome)) in asked.items.iter().zip(outcomes).enumerate() {
-            let readings = self.readings(outcome).await?;
+        for (n, ((item, outcome), readings)) in asked.items.iter().zip(outcomes).zip(&readings).enumerate() {
             let mut report = item_report(item, outcome, now);
-            complete_samples(&mut report, &readings);
-            report.iocs = iocs(outcome, &readings);
-            let findings = self.indicators(asked, outcome, &readings, &mut report, &mut reader).await?;
+            complete_samples(&mut report, readings);
+            report.iocs = iocs(outcome, readings);
+            report.indicators = section(outcome, readings);
+            let findings = self.findings(asked, readings, &mut report);
             if !findings.is_empty() {
                 parcels.push(Parcel { item: n, findings });
             }
             items.push(report);
         }
-        let upload = if asked.upload {
-            match Box::pin(self.publish(job, parcels, running)).await {
+        let upload = if !asked.upload {
+            UploadReport::of(UploadState::NotAsked, None)
+        } else if ask == Ask::State {
+            UploadReport::of(UploadState::Pending, Some("it waits for VMRay's answers".to_owned()))
+        } else {
+            match Box::pin(self.publish(job, parcels.clone(), running)).await {
                 Ok(upload) => upload,
                 Err(error) => {
                     let reason = format!("{error}; it is tried again the next time this answer is asked for");
                     UploadReport::of(UploadState::Pending, Some(reason))
                 }
             }
-        } else {
-            UploadReport::of(UploadState::NotAsked, None)
         };
-        let verdict = items.iter().map(|item| OverallVerdict::of(item.verdict.as_ref())).max();
-        let verdict = verdict.unwrap_or(OverallVerdict::Unknown);
+        // After the upload, which may have changed what they are to Sentinel.
+        self.indicators(&parcels, &mut items).await?;
+        let verdict = overall(&items, outcomes);
         Ok(Report {
             job: *job,
             complete: !running,
@@ -68,128 +75,53 @@ impl Enrichment {
         })
     }
 
-    /// Reads what VMRay found in the samples that it calls malicious or suspicious.
-    async fn readings<'a>(&self, outcome: &'a Outcome) -> Result<Vec<(&'a Facts, Reading)>, Error> {
-        let mut readings = Vec::new();
-        if outcome.is_running() {
-            return Ok(readings);
-        }
-        for facts in outcome.samples().iter().filter(|facts| facts.is_bad() && !facts.locked) {
-            readings.push((facts, self.dossiers().read(&self.vmray, facts).await?));
+    /// Reads what VMRay found in the samples that it calls malicious or suspicious, for each item, side by side.
+    async fn readings<'a>(&self, outcomes: &'a [Outcome], ask: Ask) -> Result<Vec<Vec<(&'a Facts, Reading)>>, Error> {
+        let wanted =
+            outcomes.iter().enumerate().filter(|(_, outcome)| !outcome.is_running()).flat_map(|(n, outcome)| {
+                outcome.samples().filter(|facts| facts.is_bad() && !facts.locked).map(move |facts| (n, facts))
+            });
+        // In boxes, or the compiler cannot see that the whole may move between threads.
+        let reading = wanted.map(|(n, facts)| {
+            let reading = async move {
+                let reading = match ask {
+                    Ask::Vmray => self.dossiers().read(&self.vmray, facts).await?,
+                    Ask::State => self.dossiers().kept(facts).await?.unwrap_or(Reading::Unanswered),
+                };
+                Ok::<_, Error>((n, facts, reading))
+            };
+            reading.boxed()
+        });
+        let mut readings: Vec<Vec<(&'a Facts, Reading)>> = outcomes.iter().map(|_| Vec::new()).collect();
+        for read in join_all(reading.collect::<Vec<_>>()).await {
+            let (n, facts, reading) = read?;
+            if let Some(of_item) = readings.get_mut(n) {
+                of_item.push((facts, reading));
+            }
         }
         Ok(readings)
-    }
-
-    /// Fills the section of indicators; returns the findings behind them.
-    async fn indicators(
-        &self,
-        asked: &Asked,
-        outcome: &Outcome,
-        readings: &[(&Facts, Reading)],
-        report: &mut ItemReport,
-        reader: &mut Option<Reader>,
-    ) -> Result<Vec<Finding>, Error> {
-        report.indicators = section(outcome, readings);
-        let mut findings = Vec::new();
-        let mut entries = Vec::new();
-        let mut filtered_out = 0;
-        for (facts, reading) in readings {
-            let (Reading::Whole(dossier) | Reading::Waiting(dossier)) = reading else { continue };
-            let mapped = self.mapped(facts, dossier);
-            filtered_out += mapped.filtered_out;
-            entries.extend(mapped.receipts.into_iter().map(|receipt| IndicatorReport {
-                id: None,
-                kind: receipt.kind.to_string(),
-                value: receipt.value,
-                state: IndicatorState::HeldBack,
-                reason: Some(receipt.reason.to_string()),
-                valid_until: None,
-                stix: None,
-            }));
-            for mut finding in mapped.findings {
-                finding.support.tactics.clone_from(&dossier.tactics);
-                finding.support.incidents = asked.incident.iter().map(ToString::to_string).collect();
-                findings.push(finding);
-            }
-        }
-        if filtered_out > 0 {
-            report.not_done.push(format!(
-                "{filtered_out} IOCs became no indicators because VmraySampleVerdict leaves their verdict out"
-            ));
-        }
-        if !findings.is_empty() {
-            let reader = match reader {
-                Some(reader) => reader,
-                None => reader.insert(Reader::open(&self.storage, &self.settings.route).await?),
-            };
-            let mut standing = Standing::new(reader.records(), &self.style, self.clock.now());
-            findings.sort_by_key(|finding| (finding.id, finding.support.sample_id));
-            for finding in &findings {
-                let effect = standing.take(finding.clone()).await.map_err(of_delivery)?;
-                let object = effect.object(&self.style).map_err(of_delivery)?;
-                let record = &effect.merged.record;
-                let id = finding.id.to_string();
-                let expired = effect.merged.change == Change::Expired;
-                let entry = IndicatorReport {
-                    kind: record.kind.clone(),
-                    value: record.value.clone(),
-                    state: match effect.merged.change {
-                        Change::New => IndicatorState::New,
-                        Change::Changed | Change::Refresh => IndicatorState::Changed,
-                        Change::Unchanged => IndicatorState::Live,
-                        Change::Expired => IndicatorState::HeldBack,
-                    },
-                    reason: expired.then(|| "its time was over before it was sent".to_owned()),
-                    valid_until: Some(record.valid_until),
-                    stix: serde_json::from_str::<Value>(&object).ok().filter(|_| !expired),
-                    id: (!expired).then(|| id.clone()),
-                };
-                match entries.iter_mut().find(|entry| entry.id.as_ref() == Some(&id)) {
-                    // Two samples of the item show the same value: what the first says of its state holds.
-                    Some(before) => *before = IndicatorReport { state: before.state, ..entry },
-                    None => entries.push(entry),
-                }
-            }
-        }
-        let left_out = entries.len().saturating_sub(MAX_INDICATORS);
-        // Held back ones are cut before those that are sent.
-        entries.sort_by_key(|entry| entry.state == IndicatorState::HeldBack);
-        entries.truncate(MAX_INDICATORS);
-        report.indicators.left_out = left_out as u64;
-        report.indicators.entries = entries;
-        Ok(findings)
-    }
-
-    fn mapped(&self, facts: &Facts, dossier: &Dossier) -> Mapped {
-        let mut supporting: Vec<SubmissionFacts> = facts
-            .history
-            .iter()
-            .filter(|past| self.rules.verdicts.wants(&past.verdict))
-            .filter_map(|past| {
-                let severity = past.verdict.as_ref().and_then(Severity::of)?;
-                Some(SubmissionFacts { id: past.submission_id, finish_time: past.finished_at, severity })
-            })
-            .collect();
-        supporting.sort_by_key(|submission| submission.id);
-        let reading = Map {
-            sample_id: facts.sample_id,
-            submissions: &supporting,
-            iocs: &dossier.iocs,
-            tactics: &dossier.tactics,
-        };
-        map(&reading, &self.rules)
     }
 }
 
 fn item_report(item: &AskedItem, outcome: &Outcome, now: Timestamp) -> ItemReport {
-    let samples = outcome.samples();
-    let worst = samples.iter().filter(|facts| !facts.running).max_by_key(|facts| {
+    let worst = outcome.samples().filter(|facts| !facts.running).max_by_key(|facts| {
         // Of equals the first: the thing itself before what came out of it.
         (OverallVerdict::of(facts.verdict.as_ref()), std::cmp::Reverse(facts.depth))
     });
+    let missing = outcome.missing();
+    // Nobody may call clean what was not looked at as a whole.
+    let is_withheld =
+        is_incomplete(outcome) && worst.is_some_and(|facts| matches!(facts.verdict, Some(Verdict::Clean)));
+    let why = || {
+        if is_withheld {
+            format!("VMRay calls clean what could be looked at, but that is not all of it: {}", missing.join("; "))
+        } else {
+            why(worst)
+        }
+    };
     let (state, reason, mut not_done) = match outcome {
-        Outcome::Known { not_done, .. } => (ItemState::Known, why(worst), not_done.clone()),
-        Outcome::Analysed { not_done, .. } => (ItemState::Analysed, why(worst), not_done.clone()),
+        Outcome::Known { not_done, .. } => (ItemState::Known, why(), not_done.clone()),
+        Outcome::Analysed { not_done, .. } => (ItemState::Analysed, why(), not_done.clone()),
         Outcome::Running { what, not_done, trouble, .. } => {
             let mut not_done = not_done.clone();
             not_done
@@ -201,8 +133,10 @@ fn item_report(item: &AskedItem, outcome: &Outcome, now: Timestamp) -> ItemRepor
         Outcome::Refused { trouble } => (ItemState::Refused, trouble.sentence(), Vec::new()),
         Outcome::Failed { trouble } => (ItemState::Failed, trouble.sentence(), Vec::new()),
     };
+    not_done.extend(missing.iter().cloned());
     not_done.extend(item.not_done.iter().cloned());
-    let verdict_at = worst.and_then(|facts| facts.finished_at);
+    let told = worst.filter(|_| !is_withheld);
+    let verdict_at = told.and_then(|facts| facts.finished_at);
     let reused = matches!(outcome, Outcome::Known { .. }).then(|| {
         "known, not resubmitted; ask again with resubmit to have it analysed again, which uses quota".to_owned()
     });
@@ -215,17 +149,31 @@ fn item_report(item: &AskedItem, outcome: &Outcome, now: Timestamp) -> ItemRepor
             Thing::Url { .. } | Thing::Hash { .. } => None,
         },
         state,
-        verdict: worst.and_then(|facts| facts.verdict.clone()),
+        verdict: told.and_then(|facts| facts.verdict.clone()),
         reason,
         verdict_at,
         age_seconds: verdict_at.map(|at| now.duration_since(at).as_secs().max(0)),
         reused,
-        samples: samples.iter().map(sample_report).collect(),
+        samples: outcome.samples().map(sample_report).collect(),
         iocs: Section::not_read(NOTHING_TO_READ),
         indicators: Section::not_read(NOTHING_TO_READ),
         gates: item.gates.clone(),
         notes: item.notes.clone(),
         not_done,
+    }
+}
+
+/// Says whether something of a thing was not looked at, or not yet.
+fn is_incomplete(outcome: &Outcome) -> bool {
+    outcome.is_running() || !outcome.missing().is_empty()
+}
+
+/// Returns the worst verdict of all items, which is not clean while something of one of them is not looked at.
+fn overall(items: &[ItemReport], outcomes: &[Outcome]) -> OverallVerdict {
+    let verdicts = items.iter().map(|item| OverallVerdict::of(item.verdict.as_ref()));
+    match verdicts.max().unwrap_or(OverallVerdict::Unknown) {
+        OverallVerdict::Clean if outcomes.iter().any(is_incomplete) => OverallVerdict::Unknown,
+        worst => worst,
     }
 }
 
@@ -282,17 +230,6 @@ fn complete_samples(report: &mut ItemReport, readings: &[(&Facts, Reading)]) {
             sample.name = sample.name.take().or_else(|| dossier.name.clone());
             sample.sha256 = sample.sha256.take().or_else(|| dossier.sha256.clone());
         }
-        let unseen = dossier
-            .child_sample_ids
-            .iter()
-            .filter(|id| !report.samples.iter().any(|sample| sample.sample_id == **id))
-            .count();
-        if report.state == ItemState::Known && unseen > 0 {
-            report.not_done.push(format!(
-                "{unseen} samples that came out of sample {} were not looked at, because its verdict was known",
-                facts.sample_id
-            ));
-        }
     }
 }
 
@@ -311,13 +248,13 @@ fn iocs(outcome: &Outcome, readings: &[(&Facts, Reading)]) -> Section<crate::rep
 /// Returns the state of a section that is made of readings.
 fn section<T>(outcome: &Outcome, readings: &[(&Facts, Reading)]) -> Section<T> {
     let mut section = Section::ok(Vec::new());
-    let samples = outcome.samples();
+    let mut samples = outcome.samples();
     if outcome.is_running() {
         section.state = SectionState::Waiting;
         section.reason = Some("VMRay is not done".to_owned());
         return section;
     }
-    if readings.is_empty() && !samples.iter().any(|facts| facts.is_bad() && facts.locked) {
+    if readings.is_empty() && !samples.clone().any(|facts| facts.is_bad() && facts.locked) {
         return Section::not_read(NOTHING_TO_READ);
     }
     for (facts, reading) in readings {
@@ -327,13 +264,18 @@ fn section<T>(outcome: &Outcome, readings: &[(&Facts, Reading)]) -> Section<T> {
                 section.state = section.state.max(SectionState::Waiting);
                 section.reason = Some(format!("VMRay is still gathering what it found in sample {}", facts.sample_id));
             }
+            Reading::Unanswered => {
+                section.state = section.state.max(SectionState::Waiting);
+                section.reason =
+                    Some(format!("VMRay has not answered yet what it found in sample {}", facts.sample_id));
+            }
             Reading::Failed(trouble) => {
                 section.state = SectionState::Failed;
                 section.reason = Some(format!("sample {}: {}", facts.sample_id, trouble.sentence()));
             }
         }
     }
-    if let Some(locked) = samples.iter().find(|facts| facts.is_bad() && facts.locked) {
+    if let Some(locked) = samples.find(|facts| facts.is_bad() && facts.locked) {
         section.state = SectionState::Failed;
         section.reason = Some(format!(
             "VMRay tells only the verdict of sample {}: its report is locked and can be unlocked in VMRay",

@@ -12,9 +12,6 @@ use crate::facts::Facts;
 use crate::store;
 use crate::trouble::Trouble;
 
-/// Samples in one that are named.
-const MAX_CHILDREN: usize = 50;
-
 /// What is known of a sample.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Dossier {
@@ -23,7 +20,6 @@ pub(crate) struct Dossier {
     pub(crate) sha256: Option<String>,
     pub(crate) threat_names: Vec<String>,
     pub(crate) classifications: Vec<String>,
-    pub(crate) child_sample_ids: Vec<u64>,
     pub(crate) iocs: Iocs,
     pub(crate) tactics: Vec<String>,
 }
@@ -35,6 +31,17 @@ pub(crate) enum Reading {
     /// VMRay is still gathering; what is there is there.
     Waiting(Box<Dossier>),
     Failed(Trouble),
+    /// VMRay has not answered yet.
+    Unanswered,
+}
+
+/// Whom to ask for findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// The state, and VMRay for what is not there.
+    Vmray,
+    /// The state alone, where there is no time for more.
+    State,
 }
 
 /// The readings of one account.
@@ -52,22 +59,35 @@ impl Dossiers {
         &self.objects
     }
 
+    /// Returns what is kept of what VMRay found in a sample.
+    pub(crate) async fn kept(&self, facts: &Facts) -> Result<Option<Reading>, ledger::Error> {
+        let name = name_of(facts);
+        match store::read(&self.objects, &name).await {
+            Ok(dossier) => Ok(dossier.map(|dossier| Reading::Whole(Box::new(dossier)))),
+            // Kept by another version: read it again.
+            Err(ledger::Error::Damaged { reason, .. }) => {
+                debug!(name, reason, "reading the findings again");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads what VMRay found in a sample that it calls malicious or suspicious.
     pub(crate) async fn read(&self, client: &Client, facts: &Facts) -> Result<Reading, ledger::Error> {
-        let name = format!("{}-{}", facts.sample_id, facts.submission_id.unwrap_or(0));
-        match store::read(&self.objects, &name).await {
-            Ok(Some(dossier)) => return Ok(Reading::Whole(Box::new(dossier))),
-            Ok(None) => {}
-            // Kept by another version: read it again.
-            Err(ledger::Error::Damaged { reason, .. }) => debug!(name, reason, "reading the findings again"),
-            Err(error) => return Err(error),
+        if let Some(kept) = self.kept(facts).await? {
+            return Ok(kept);
         }
         let (reading, whole) = ask(client, SampleId(facts.sample_id)).await;
         if let (Reading::Whole(dossier), true, Some(_)) = (&reading, whole, facts.submission_id) {
-            store::create(&self.objects, &name, dossier).await?;
+            store::create(&self.objects, &name_of(facts), dossier).await?;
         }
         Ok(reading)
     }
+}
+
+fn name_of(facts: &Facts) -> String {
+    format!("{}-{}", facts.sample_id, facts.submission_id.unwrap_or(0))
 }
 
 /// Returns the reading, and whether nothing is missing that another question would find.
@@ -82,8 +102,6 @@ async fn ask(client: &Client, id: SampleId) -> (Reading, bool) {
     let mut whole = true;
     match sample {
         Ok(sample) => {
-            let children = sample.child_sample_ids.iter().take(MAX_CHILDREN);
-            dossier.child_sample_ids = children.map(|id| id.0).collect();
             dossier.name = sample.filename;
             dossier.sample_type = sample.sample_type;
             dossier.sha256 = sample.sha256hash;

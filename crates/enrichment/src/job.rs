@@ -20,14 +20,19 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Created, Error, Objects, Storage};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use ulid::Ulid;
+use vmray::{SampleHash, Submission};
 
 use crate::facts::Facts;
 use crate::trouble::Trouble;
-use crate::{Item, store};
+use crate::{Item, store, url_forms};
 
+/// Field of `submission_metadata` that holds the mark of a job.
+const MARK: &str = "vmray_sentinel_job";
 /// A claim this old without `submitted` is one of a dead process.
 pub(crate) const CLAIM_EXPIRES: SignedDuration = SignedDuration::from_secs(120);
 
@@ -75,7 +80,7 @@ pub(crate) struct Submitted {
     pub(crate) how: How,
     /// The submissions as they were then.
     pub(crate) samples: Vec<Facts>,
-    /// VMRay's words on what it did not take of it.
+    /// VMRay's words on what it did not take of it and does not know either.
     pub(crate) refusals: Vec<String>,
     /// Whether it may have been sent twice.
     pub(crate) repeated: bool,
@@ -89,6 +94,8 @@ pub(crate) enum How {
     Made,
     /// Somebody else had made one just before.
     Adopted,
+    /// VMRay knew the thing, but was still at what came out of it.
+    Known,
     /// We had made them, and found them by their mark.
     Recovered,
     /// VMRay created no jobs, because it knows the sample.
@@ -101,6 +108,9 @@ pub(crate) struct End {
     pub(crate) at: Timestamp,
     pub(crate) samples: Vec<Facts>,
     pub(crate) not_done: Vec<String>,
+    /// What was not seen of it, which keeps it from being called clean.
+    #[serde(default)]
+    pub(crate) missing: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -213,32 +223,49 @@ impl Stage {
 
 /// Returns the key of a thing. Passwords are part of it: with another one, a file is analysed otherwise.
 pub(crate) fn key_of(item: &Item) -> String {
-    use secrecy::ExposeSecret as _;
+    match item {
+        // One spelling for all that reach the same page.
+        Item::Url(item) => key('u', &[&url_forms::canonical(&item.url)]),
+        Item::Hash(value) => key('h', &[value.as_str()]),
+        Item::File(item) => {
+            key_of_file(item.file.sha256(), item.archive_password.as_ref(), item.document_password.as_ref())
+        }
+    }
+}
+
+/// Returns the key of a file.
+pub(crate) fn key_of_file(
+    sha256: &SampleHash,
+    archive_password: Option<&SecretString>,
+    document_password: Option<&SecretString>,
+) -> String {
+    let shown = |password: Option<&SecretString>| password.map_or("", |password| password.expose_secret()).to_owned();
+    key('f', &[sha256.as_str(), &shown(archive_password), &shown(document_password)])
+}
+
+fn key(letter: char, parts: &[&str]) -> String {
     let mut hash = Sha256::new();
-    let mut part = |text: &str| {
+    for text in parts {
         hash.update(text.len().to_be_bytes());
         hash.update(text.as_bytes());
-    };
-    let letter = match item {
-        Item::Url(item) => {
-            // The shortest spelling, so that a slash at the end makes no difference.
-            let spellings = crate::lookup::spellings(item.url.as_str());
-            part(spellings.iter().min_by_key(|spelling| spelling.len()).map_or("", String::as_str));
-            'u'
-        }
-        Item::Hash(value) => {
-            part(value.as_str());
-            'h'
-        }
-        Item::File(item) => {
-            part(item.file.sha256().as_str());
-            for password in [&item.archive_password, &item.document_password] {
-                part(password.as_ref().map_or("", |password| password.expose_secret()));
-            }
-            'f'
-        }
-    };
+    }
     format!("{letter}-{}", hex_of(hash.finalize().get(..20).unwrap_or_default()))
+}
+
+/// Returns the metadata of a submission that carries a mark.
+pub(crate) fn marked(mark: &str) -> Value {
+    json!({ MARK: mark })
+}
+
+/// Returns the mark that a submission carries. A server may write its metadata anew, so their text is not compared.
+pub(crate) fn mark_of(submission: &Submission) -> Option<String> {
+    let metadata: Value = serde_json::from_str(submission.metadata.as_deref()?).ok()?;
+    Some(metadata.get(MARK)?.as_str()?.to_owned())
+}
+
+/// Says whether a submission was made for exactly this key, by whichever epoch or function.
+pub(crate) fn is_of(submission: &Submission, key: &str) -> bool {
+    mark_of(submission).is_some_and(|mark| mark.strip_prefix(key).is_some_and(|rest| rest.starts_with('/')))
 }
 
 /// Writes bytes in hexadecimal digits.

@@ -2,9 +2,10 @@
 //!
 //! [`Enrichment`] takes URLs, hashes and files, of one incident or of none. Each is read (`item`), passes the privacy
 //! gates (`gate`), and is looked up in VMRay, which costs nothing (`lookup`). A verdict that is young enough (`reuse`)
-//! answers at once. Everything else becomes a job (`job`) that any number of requests and processes share; `advance`
-//! brings it on whenever somebody asks, `follow` sees it to its end. `assemble` writes the report, `publish` sends the
-//! indicators through the same state as the feed, `sweep` does both for requests that nobody asks about.
+//! answers at once, with what came out of the thing (`members`). Everything else becomes a job (`job`) that any number of
+//! requests and processes share; `advance` brings it on whenever somebody asks, `follow` sees it to its end. `progress`
+//! answers in time whoever waits. `assemble` writes the report, `publish` sends the indicators through the same state as the
+//! feed, `sweep` does both for requests that nobody asks about.
 //!
 //! What is guaranteed: a thing is submitted once for each epoch of its job, and once more at most where VMRay's answer
 //! was lost, which the report says; a report holds nothing of another request; a verdict's age is always told; what a
@@ -18,13 +19,16 @@ mod facts;
 mod follow;
 pub mod functions;
 mod gate;
+mod indicator_section;
 mod item;
 mod job;
 mod limit;
 mod link;
 mod lookup;
+mod members;
 mod one_time;
 mod plan;
+mod progress;
 mod publish;
 mod record;
 mod refang;
@@ -37,11 +41,14 @@ mod spool;
 mod store;
 mod sweep;
 mod trouble;
+mod url_forms;
+mod work;
 
 pub use error::Error;
 pub use gate::{Gates, GatesError, InternalHosts};
 pub use item::{FileItem, Item, ItemError, UrlItem};
 pub use link::{LinkError, rotate_link_key};
+pub use progress::{Reply, Work};
 pub use report::{
     FileFacts, GateReport, IndicatorReport, IndicatorState, IocReport, ItemKind, ItemReport, ItemState, OverallVerdict,
     Report, SampleReport, Section, SectionState, UploadReport, UploadState,

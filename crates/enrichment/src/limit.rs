@@ -4,27 +4,97 @@
 //! the first to make number n has it, so requests on different instances share one count. One that was taken for a
 //! submission which another request then makes is given back; one of a process that died in between stays taken.
 
+use std::time::Duration;
+
 use ledger::{Created, Error, Objects, Storage};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tracing::warn;
 use vmray::Client;
 
 use crate::job::{JobName, hex_of};
 use crate::trouble::Trouble;
 use crate::{IncidentId, store};
 
-/// Returns how many submissions VMRay's quota still allows once the reserve is left alone; `None` is not told.
-pub(crate) async fn left_of_quota(client: &Client, reserve_percent: u8) -> Result<Option<u64>, vmray::Error> {
-    let quota = match client.quota().await {
-        Ok(quota) => quota,
-        // Not every version tells, and not every key may ask.
-        Err(vmray::Error::NotFound | vmray::Error::Forbidden | vmray::Error::Refused { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let (Some(limit), Some(used)) = (quota.quota_limit, quota.used_quota) else { return Ok(None) };
-    let (limit, used) = (limit.max(0).unsigned_abs(), used.max(0).unsigned_abs());
-    let reserve = (limit * u64::from(reserve_percent.min(100))).div_ceil(100);
-    Ok(Some(limit.saturating_sub(reserve).saturating_sub(used)))
+/// Longer than this the quota is not waited for.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
+
+/// What VMRay's quota still allows once the reserve is left alone, asked for when it is needed.
+///
+/// Not every version tells it, not every key may ask, and the server may fail at just this. VMRay itself refuses what is
+/// over the quota, so a quota that is not told keeps nothing from being submitted; the report says that the reserve was
+/// not looked at.
+#[derive(Debug)]
+pub(crate) struct Quota<'a> {
+    client: &'a Client,
+    reserve_percent: u8,
+    left: Option<Left>,
+}
+
+#[derive(Debug)]
+enum Left {
+    Some(u64),
+    /// The version or the key has none to tell.
+    NotTold,
+    /// It could not be asked for, for this reason.
+    Failed(String),
+}
+
+impl<'a> Quota<'a> {
+    pub(crate) fn new(client: &'a Client, reserve_percent: u8) -> Self {
+        Self { client, reserve_percent, left: None }
+    }
+
+    /// Takes one submission; says whether there was one.
+    pub(crate) async fn take(&mut self) -> bool {
+        let left = match self.left.take() {
+            Some(left) => left,
+            None => self.ask().await,
+        };
+        let (left, is_there) = match left {
+            Left::Some(0) => (Left::Some(0), false),
+            Left::Some(left) => (Left::Some(left - 1), true),
+            other => (other, true),
+        };
+        self.left = Some(left);
+        is_there
+    }
+
+    /// Gives back one that was taken and not used.
+    pub(crate) fn give_back(&mut self) {
+        if let Some(Left::Some(left)) = &mut self.left {
+            *left += 1;
+        }
+    }
+
+    /// Returns what the report must say where the reserve could not be looked at.
+    pub(crate) fn untold(&self) -> Option<String> {
+        match &self.left {
+            Some(Left::Failed(why)) => Some(format!("QuotaReserve was not looked at, because VMRay's quota {why}")),
+            _ => None,
+        }
+    }
+
+    async fn ask(&self) -> Left {
+        let quota = match tokio::time::timeout(ANSWERS_WITHIN, self.client.quota()).await {
+            Ok(Ok(quota)) => quota,
+            Ok(Err(vmray::Error::NotFound | vmray::Error::Forbidden | vmray::Error::Refused { .. })) => {
+                return Left::NotTold;
+            }
+            Ok(Err(error)) => {
+                warn!(%error, "VMRay's quota cannot be asked for, submitting all the same");
+                return Left::Failed(format!("could not be asked for: {error}"));
+            }
+            Err(_) => {
+                warn!("VMRay does not answer what its quota is, submitting all the same");
+                return Left::Failed(format!("was not told within {} s", ANSWERS_WITHIN.as_secs()));
+            }
+        };
+        let (Some(limit), Some(used)) = (quota.quota_limit, quota.used_quota) else { return Left::NotTold };
+        let (limit, used) = (limit.max(0).unsigned_abs(), used.max(0).unsigned_abs());
+        let reserve = (limit * u64::from(self.reserve_percent.min(100))).div_ceil(100);
+        Left::Some(limit.saturating_sub(reserve).saturating_sub(used))
+    }
 }
 
 /// The submissions of one incident.

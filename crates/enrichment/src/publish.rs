@@ -111,7 +111,7 @@ impl Enrichment {
         // Of two that leave letters at the same time, the one that looks last sees both.
         let letters = inbox.waiting().await?;
         let mut standing = Standing::new(reader.records(), &self.style, self.clock.now());
-        expect(&mut standing, &letters, &name, &ids).await?;
+        expect(&mut standing, &letters, Counted::AllBut(&name), &ids).await?;
         let objects = self.objects(standing, &findings).await?;
         let is_introduced = delivery::is_introduced(reader.records()).await.map_err(of_delivery)?;
         let HandedIn { accepted, introduced, trouble } = self.hand_in(client, &objects, is_introduced).await;
@@ -169,21 +169,33 @@ struct HandedIn {
     trouble: Option<String>,
 }
 
+/// Which letters count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted<'a> {
+    /// Those of others: what they say will be with Sentinel.
+    AllBut(&'a str),
+    /// What Sentinel has taken of each.
+    Sent,
+}
+
 /// Takes in what waits in the inbox of the indicators that are asked about.
-async fn expect(
+pub(crate) async fn expect(
     standing: &mut Standing<'_>,
     letters: &[InboxLetter<Letter, Sent>],
-    own: &str,
+    counted: Counted<'_>,
     ids: &BTreeSet<String>,
 ) -> Result<(), Error> {
-    for letter in letters.iter().filter(|letter| letter.name != own) {
+    for letter in letters.iter().filter(|letter| counted != Counted::AllBut(&letter.name)) {
         for finding in letter.content.entries.iter().filter_map(LetterEntry::finding) {
             let id = finding.id.to_string();
             if !ids.contains(&id) {
                 continue;
             }
-            standing.take(finding).await.map_err(of_delivery)?;
             let sent = letter.sent.as_ref().and_then(|(sent, _)| sent.objects.iter().find(|one| one.id == id));
+            if sent.is_none() && counted == Counted::Sent {
+                continue;
+            }
+            standing.take(finding).await.map_err(of_delivery)?;
             if let Some(sent) = sent {
                 standing.was_sent(&id, sent.modified);
             }

@@ -18,6 +18,9 @@ pub(crate) struct Asked {
     pub(crate) made_at: Timestamp,
     pub(crate) deadline_at: Timestamp,
     pub(crate) items: Vec<AskedItem>,
+    /// Whether to analyse again what is known, for the items that are not looked up yet.
+    #[serde(default)]
+    pub(crate) resubmit: bool,
 }
 
 /// How the request wants its things submitted.
@@ -51,12 +54,21 @@ pub(crate) enum Thing {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "place", rename_all = "snake_case")]
 pub(crate) enum Place {
+    /// Nowhere yet: VMRay is still to be asked.
+    Open {
+        /// The thing's key.
+        key: String,
+        /// Whether it may be submitted.
+        may_submit: bool,
+        /// Whether it came with a password, so that only an analysis with the same one answers.
+        has_password: bool,
+    },
     /// Here.
     Settled { outcome: Outcome },
     /// At a job.
     Job {
         job: JobName,
-        /// A submission that somebody else made just now.
+        /// A submission that was there before: one that runs, or a known one whose members run.
         adopt: Option<Box<Facts>>,
         /// Whether VMRay must not answer from its own cache.
         fresh: bool,
@@ -67,13 +79,41 @@ pub(crate) enum Place {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub(crate) enum Outcome {
-    Known { facts: Box<Facts>, not_done: Vec<String> },
-    Analysed { samples: Vec<Facts>, not_done: Vec<String> },
-    Running { samples: Vec<Facts>, what: String, not_done: Vec<String>, trouble: Option<Trouble> },
-    Unknown { reason: String },
-    HeldBack { reason: String },
-    Refused { trouble: Trouble },
-    Failed { trouble: Trouble },
+    Known {
+        facts: Box<Facts>,
+        /// What came out of it.
+        #[serde(default)]
+        members: Vec<Facts>,
+        not_done: Vec<String>,
+        /// What was not seen of it, which keeps it from being called clean.
+        #[serde(default)]
+        missing: Vec<String>,
+    },
+    Analysed {
+        samples: Vec<Facts>,
+        not_done: Vec<String>,
+        /// As of what is known.
+        #[serde(default)]
+        missing: Vec<String>,
+    },
+    Running {
+        samples: Vec<Facts>,
+        what: String,
+        not_done: Vec<String>,
+        trouble: Option<Trouble>,
+    },
+    Unknown {
+        reason: String,
+    },
+    HeldBack {
+        reason: String,
+    },
+    Refused {
+        trouble: Trouble,
+    },
+    Failed {
+        trouble: Trouble,
+    },
 }
 
 impl Thing {
@@ -123,11 +163,30 @@ impl Outcome {
         matches!(self, Self::Running { .. })
     }
 
-    pub(crate) fn samples(&self) -> &[Facts] {
+    /// Returns how an item stands that VMRay has not answered yet.
+    pub(crate) fn unanswered() -> Self {
+        Self::Running {
+            samples: Vec::new(),
+            what: "VMRay has not answered yet".to_owned(),
+            not_done: Vec::new(),
+            trouble: None,
+        }
+    }
+
+    pub(crate) fn samples(&self) -> impl Iterator<Item = &Facts> + Clone {
+        let (first, further): (Option<&Facts>, &[Facts]) = match self {
+            Self::Known { facts, members, .. } => (Some(facts), members),
+            Self::Analysed { samples, .. } | Self::Running { samples, .. } => (None, samples),
+            Self::Unknown { .. } | Self::HeldBack { .. } | Self::Refused { .. } | Self::Failed { .. } => (None, &[]),
+        };
+        first.into_iter().chain(further)
+    }
+
+    /// Returns what was not seen of it.
+    pub(crate) fn missing(&self) -> &[String] {
         match self {
-            Self::Known { facts, .. } => std::slice::from_ref(facts),
-            Self::Analysed { samples, .. } | Self::Running { samples, .. } => samples,
-            Self::Unknown { .. } | Self::HeldBack { .. } | Self::Refused { .. } | Self::Failed { .. } => &[],
+            Self::Known { missing, .. } | Self::Analysed { missing, .. } => missing,
+            _ => &[],
         }
     }
 }

@@ -4,23 +4,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::FutureExt as _;
 use indicators::{Rules, Style};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Objects, Storage};
 use outbound::Clock;
 use sentinel::UploadClient;
 
-use crate::advance::{Advanced, Order};
 use crate::dossier::Dossiers;
 use crate::gate::Gates;
 use crate::job::Jobs;
-use crate::limit::{Allowance, Slot};
 use crate::link::Links;
 use crate::plan::distinct;
-use crate::record::{Asked, Outcome, Place, SubmissionWishes};
+use crate::progress::{Question, Reply, Shared, Work, asked_name, received_name};
+use crate::record::{Asked, SubmissionWishes};
 use crate::sweep::Turn;
-use crate::{EnrichRequest, Error, FileItem, JobId, LinkError, MAX_ITEMS, Report, ReuseHours, store};
+use crate::{EnrichRequest, Error, Item, JobId, LinkError, MAX_ITEMS, Report, ReuseHours, store};
 
 /// Bounds and habits.
 #[derive(Debug, Clone)]
@@ -41,8 +40,6 @@ pub struct Settings {
     pub gates: Gates,
     /// How long a request waits where it does not say.
     pub deadline: SignedDuration,
-    /// Calls to VMRay at the same time for one request.
-    pub concurrency: usize,
 }
 
 /// Where indicators go that a request wants uploaded.
@@ -138,8 +135,16 @@ impl Enrichment {
         }
     }
 
-    /// Answers a request, or begins what it takes to answer it.
+    /// Answers a request, or begins what it takes to answer it. Work that is not done when the answer is due is dropped;
+    /// [`Enrichment::begin`] is for those who can let it go on.
     pub async fn enrich(&self, request: EnrichRequest) -> Result<Answer, Error> {
+        let (work, reply) = self.begin(request)?;
+        reply.while_working(work).await
+    }
+
+    /// Returns what it takes to answer a request, and the answer, which is there within the deadline and within the time
+    /// that callers wait. The work must be polled, best in a task of its own; it ends by itself.
+    pub fn begin(&self, request: EnrichRequest) -> Result<(Work, Reply), Error> {
         let EnrichRequest { items, incident, upload, options } = request;
         if items.is_empty() || items.len() > MAX_ITEMS {
             return Err(Error::BadRequest {
@@ -150,60 +155,70 @@ impl Enrichment {
         let items = distinct(items);
         let now = self.clock.now();
         let job = JobId::at(now);
-        let mut planned = Box::pin(self.plan(&items, &options)).await;
-        let resubmit = options.resubmit.unwrap_or(self.settings.resubmit);
-        let limit = self.settings.max_submissions_per_incident;
-        let name = job.to_string();
-        let allowance = Allowance::of(&self.storage, &self.settings.account, incident.as_ref(), &name, limit);
-        self.place(&mut planned, &allowance, resubmit, &name).await?;
-
         let may_share = options.shareable && self.settings.gates.lets_share();
         let deadline = options.deadline.and_then(|deadline| SignedDuration::try_from(deadline).ok());
         let deadline = deadline.unwrap_or(self.settings.deadline);
-        let mut asked = Asked {
+        let mut received: Vec<_> = items.iter().map(|item| self.received(item, &options)).collect();
+        if options.shareable && !may_share {
+            for item in &mut received {
+                item.gates.push(Gates::shareable_gate());
+            }
+        }
+        let asked = Asked {
             incident,
             upload,
             submission: SubmissionWishes { tags: options.tags, max_jobs: options.max_jobs, shareable: may_share },
             made_at: now,
             deadline_at: now.checked_add(deadline).unwrap_or(Timestamp::MAX),
-            items: Vec::with_capacity(planned.len()),
+            items: received,
+            resubmit: options.resubmit.unwrap_or(self.settings.resubmit),
         };
-        let mut files = Vec::with_capacity(planned.len());
-        let mut slots = Vec::with_capacity(planned.len());
-        for mut item in planned {
-            if options.shareable && !may_share {
-                item.asked.gates.push(Gates::shareable_gate());
-            }
-            asked.items.push(item.asked);
-            files.push(item.file);
-            slots.push(item.slot);
-        }
-        let waits = asked.items.iter().any(|item| matches!(item.place, Place::Job { .. }));
-        if waits {
-            // First the request, then what it asks for: whoever finds a job finds out what it is for.
-            store::create(&self.open, &name, &()).await?;
-            store::create(&self.requests, &asked_name(&job), &asked).await?;
-        }
-        let advanced = self.advance_all(&asked, &files).await?;
-        self.give_back(&allowance, slots, &advanced).await?;
-        let outcomes: Vec<Outcome> = advanced.into_iter().map(|advanced| advanced.outcome).collect();
-        if let Some(error) = only_trouble(&outcomes, true) {
-            return Err(error);
-        }
-        Box::pin(self.answer(&job, &asked, &outcomes, waits)).await
+        let file = |item| match item {
+            Item::File(file) => Some(file),
+            Item::Url(_) | Item::Hash(_) => None,
+        };
+        let files = items.into_iter().map(file).collect();
+        let shared = Shared::new(asked.clone());
+        let (reply, tell) = Reply::new(self.clone(), job, shared.clone(), Question::First);
+        let service = self.clone();
+        let work = async move {
+            let answer = Box::pin(service.work(job, asked, files, &shared)).await;
+            // Whoever waited has had another answer, or is gone.
+            drop(tell.send(answer));
+        };
+        Ok((work.boxed(), reply))
     }
 
     /// Answers a request that was made before.
     pub async fn job(&self, id: &JobId) -> Result<Answer, Error> {
-        let asked: Asked = store::read(&self.requests, &asked_name(id)).await?.ok_or(Error::NotFound)?;
-        let files = vec![None; asked.items.len()];
-        let advanced = self.advance_all(&asked, &files).await?;
-        let outcomes: Vec<Outcome> = advanced.into_iter().map(|advanced| advanced.outcome).collect();
-        if let Some(error) = only_trouble(&outcomes, false) {
-            return Err(error);
-        }
-        let is_open = store::read::<()>(&self.requests, &ended_name(id)).await?.is_none();
-        Box::pin(self.answer(id, &asked, &outcomes, is_open)).await
+        let (work, reply) = self.begin_job(id).await?;
+        reply.while_working(work).await
+    }
+
+    /// As [`Enrichment::begin`], for a request that was made before.
+    pub async fn begin_job(&self, id: &JobId) -> Result<(Work, Reply), Error> {
+        let asked = match store::read(&self.requests, &asked_name(id)).await? {
+            Some(asked) => asked,
+            None => store::read(&self.requests, &received_name(id)).await?.ok_or(Error::NotFound)?,
+        };
+        let shared = Shared::new(asked);
+        let (reply, tell) = Reply::new(self.clone(), *id, shared.clone(), Question::Later);
+        let (service, id) = (self.clone(), *id);
+        let work = async move {
+            let answer = Box::pin(service.work_on(&id, &shared)).await;
+            // Whoever waited has had another answer, or is gone.
+            drop(tell.send(answer));
+        };
+        Ok((work.boxed(), reply))
+    }
+
+    /// Answers a request that was made before, however long it takes.
+    pub(crate) async fn whole_job(&self, id: &JobId) -> Result<Answer, Error> {
+        let asked = match store::read(&self.requests, &asked_name(id)).await? {
+            Some(asked) => asked,
+            None => store::read(&self.requests, &received_name(id)).await?.ok_or(Error::NotFound)?,
+        };
+        Box::pin(self.work_on(id, &Shared::new(asked))).await
     }
 
     /// Returns the token of a link to a job; it works for a week.
@@ -214,66 +229,6 @@ impl Enrichment {
     /// Checks the token of a link.
     pub async fn verify(&self, job: &JobId, token: &str) -> Result<(), LinkError> {
         self.links.verify(job, token, self.clock.now()).await
-    }
-
-    async fn advance_all(&self, asked: &Asked, files: &[Option<FileItem>]) -> Result<Vec<Advanced>, Error> {
-        // In boxes, or the compiler cannot see that the whole may move between threads.
-        let advancing = asked.items.iter().zip(files).map(|(item, file)| {
-            let advancing = async move {
-                match &item.place {
-                    Place::Settled { outcome } => Ok(Advanced { outcome: outcome.clone(), ours: false }),
-                    Place::Job { job, adopt, fresh } => {
-                        Box::pin(self.advance(Order {
-                            job,
-                            thing: &item.thing,
-                            file: file.as_ref(),
-                            adopt: adopt.as_deref(),
-                            fresh: *fresh,
-                            wishes: &asked.submission,
-                            asked_at: asked.made_at,
-                        }))
-                        .await
-                    }
-                }
-            };
-            advancing.boxed()
-        });
-        let advancing: Vec<_> = advancing.collect();
-        let mut answers = stream::iter(advancing).buffered(self.settings.concurrency.max(1));
-        let mut advanced = Vec::with_capacity(files.len());
-        while let Some(answer) = answers.next().await {
-            advanced.push(answer?);
-        }
-        Ok(advanced)
-    }
-
-    /// Gives back what was counted for submissions that another request made.
-    async fn give_back(
-        &self,
-        allowance: &Allowance,
-        slots: Vec<Option<Slot>>,
-        advanced: &[Advanced],
-    ) -> Result<(), Error> {
-        for (slot, advanced) in slots.into_iter().zip(advanced) {
-            if let Some(slot) = slot.filter(|_| !advanced.ours) {
-                allowance.give_back(slot).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn answer(&self, job: &JobId, asked: &Asked, outcomes: &[Outcome], is_open: bool) -> Result<Answer, Error> {
-        let report = Box::new(self.report(job, asked, outcomes).await?);
-        let now = self.clock.now();
-        if !report.complete && now < asked.deadline_at {
-            let retry_after = retry_after(now.duration_since(asked.made_at));
-            return Ok(Answer::Pending { job: *job, retry_after, report_so_far: report });
-        }
-        if report.complete && is_open && report.upload.state != crate::report::UploadState::Pending {
-            store::create(&self.requests, &ended_name(job), &()).await?;
-            self.open.delete(&job.to_string()).await?;
-        }
-        Ok(Answer::Done(report))
     }
 
     pub(crate) fn jobs(&self) -> &Jobs {
@@ -306,36 +261,6 @@ impl Default for Settings {
             max_submissions_per_incident: 20,
             gates: Gates::default(),
             deadline: SignedDuration::from_mins(30),
-            concurrency: 8,
         }
     }
-}
-
-/// Returns the error of a request all of whose items are in trouble.
-fn only_trouble(outcomes: &[Outcome], is_new: bool) -> Option<Error> {
-    let trouble = |outcome: &Outcome| match outcome {
-        Outcome::Running { trouble, .. } => trouble.clone(),
-        // One that was told before stays in the report.
-        Outcome::Failed { trouble } | Outcome::Refused { trouble } => Some(trouble.clone()).filter(|_| is_new),
-        Outcome::Known { .. } | Outcome::Analysed { .. } | Outcome::Unknown { .. } | Outcome::HeldBack { .. } => None,
-    };
-    let troubles: Option<Vec<_>> = outcomes.iter().map(trouble).collect();
-    troubles?.into_iter().next()?.into_error()
-}
-
-/// Returns when to ask again: often at first, since most is done within minutes.
-fn retry_after(waited: SignedDuration) -> Duration {
-    match waited.as_secs() {
-        ..120 => Duration::from_secs(15),
-        120..600 => Duration::from_secs(30),
-        _ => Duration::from_secs(60),
-    }
-}
-
-fn asked_name(job: &JobId) -> String {
-    format!("{job}/asked")
-}
-
-fn ended_name(job: &JobId) -> String {
-    format!("{job}/ended")
 }

@@ -63,7 +63,7 @@ impl Enrichment {
             let Ok(id) = entry.name.parse::<JobId>() else { continue };
             self.turn.is_at(&entry.name);
             swept.looked_at += 1;
-            match Box::pin(self.job(&id)).await {
+            match Box::pin(self.whole_job(&id)).await {
                 Ok(Answer::Done(report)) => swept.finished += u64::from(report.complete),
                 Ok(Answer::Pending { .. }) => {}
                 // Its process ended before it wrote the request down.

@@ -15,6 +15,7 @@ use super::look_up::missing;
 use super::parameters::File;
 use super::shape::Submitted;
 use super::{Error, Functions, Parameters, json};
+use crate::job::{key_of_file, marked};
 
 /// Name of a file whose caller gives none.
 const UNNAMED: &str = "sample";
@@ -24,7 +25,8 @@ const MAX_TAG_CHARS: usize = 255;
 /// What is submitted, as far as it can be looked up.
 enum Thing<'a> {
     Url(&'a str),
-    File(&'a SampleHash),
+    /// A file; its key where it came with a password.
+    File(&'a SampleHash, Option<&'a str>),
 }
 
 impl Functions {
@@ -50,7 +52,18 @@ impl Functions {
                 (sha256, SubmitTarget::Streamed { name, content })
             }
         };
-        json(&self.submit(Thing::File(&sha256), &SubmitRequest { target, options }).await?)
+        let passwords = (options.archive_password.as_ref(), options.document_password.as_ref());
+        let key = match passwords {
+            (None, None) => None,
+            (archive, document) => Some(key_of_file(&sha256, archive, document)),
+        };
+        if let Some(key) = &key {
+            // So that it is told from an analysis without the password, and VMRay's own cache does not answer with one.
+            options.submission_metadata = Some(marked(&format!("{key}/function")));
+            options.reanalyze = Some(true);
+            options.analysis_caching = Some("disabled".to_owned());
+        }
+        json(&self.submit(Thing::File(&sha256, key.as_deref()), &SubmitRequest { target, options }).await?)
     }
 
     async fn submit(&self, thing: Thing<'_>, request: &SubmitRequest) -> Result<Submitted, Error> {
@@ -72,7 +85,7 @@ impl Functions {
     async fn known(&self, thing: &Thing<'_>) -> Result<Option<Submitted>, Error> {
         match thing {
             Thing::Url(url) => self.known_url(url).await,
-            Thing::File(sha256) => self.known_file(sha256).await,
+            Thing::File(sha256, only) => self.known_file(sha256, *only).await,
         }
     }
 
@@ -100,8 +113,12 @@ impl Functions {
     /// Returns what VMRay reuses when it makes no jobs: its own setting decides that, whatever ours says.
     async fn reused(&self, thing: &Thing<'_>, reply: &Value) -> Result<Option<Submitted>, Error> {
         let kept = Self { resubmit: super::Resubmit::Never, ..self.clone() };
+        let only = match thing {
+            Thing::Url(_) => None,
+            Thing::File(_, only) => *only,
+        };
         if let Some(sample) = reply.get("samples").and_then(Value::as_array).and_then(|samples| samples.first())
-            && let Some(known) = kept.known_sample(sample).await?
+            && let Some(known) = kept.known_sample(sample, only).await?
         {
             return Ok(Some(known));
         }

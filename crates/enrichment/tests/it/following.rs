@@ -189,18 +189,3 @@ async fn a_mark_that_vmray_writes_anew_is_still_found() {
     let report = to_the_end(&process, process.enrich(urls(&["https://a.example/x"])).await).await;
     assert_eq!((report.items[0].state, place.submits()), (ItemState::Analysed, 1));
 }
-
-#[tokio::test(start_paused = true)]
-async fn with_another_password_a_file_is_another_job() {
-    let place = Place::with(World::new(), options(|_| {}));
-    let process = place.process();
-    let item = file("a.bin", b"some bytes").await;
-    for password in ["infected", "other"] {
-        let Item::File(mut file) = item.clone() else { panic!("not a file") };
-        file.archive_password = Some(password.into());
-        process.enrich(EnrichRequest::new(vec![Item::File(file)])).await.unwrap();
-    }
-    // The second found the first one running in VMRay, and waits for it instead of paying again.
-    assert_eq!(place.submits(), 1);
-    assert_eq!(place.store.names("/intent").len(), 2);
-}

@@ -327,9 +327,11 @@ async fn resubmit_analyses_what_is_known_again() {
 async fn no_jobs_created_is_a_reuse(#[case] resubmit: Resubmit) {
     let bench = Bench::with(resubmit, Vec::new());
     bench.stack.vmray.edit_options(|options| options.analysis_caching = simulators::AnalysisCaching::Legacy);
-    // The search does not find it, VMRay's own caching does.
-    let hidden = FaultRule::new(ServiceName::Vmray, When::Always, Fault::Status(404)).on_path("/submission/search");
-    bench.stack.faults().add(hidden);
+    // Neither search nor list finds it, VMRay's own caching does.
+    for path in ["/submission/search", "submission_created"] {
+        let hidden = FaultRule::new(ServiceName::Vmray, When::Always, Fault::Status(404)).on_path(path);
+        bench.stack.faults().add(hidden);
+    }
     let answer = bench.ask(Function::UplaodURL, &json!({"url": KNOWN_URL})).await.unwrap();
     assert_eq!(bench.submits(), 1);
     assert_eq!(answer["vmray_job"], json!([]));
@@ -417,6 +419,39 @@ async fn a_file_is_submitted_once_and_then_known(#[case] file: Value, #[case] na
     assert_eq!(second["vmray_submission"], first["vmray_submission"]);
     assert_eq!(second["vmray_sample"][0]["SHA1"], first["vmray_sample"][0]["SHA1"]);
     assert_eq!(bench.submits(), 1);
+}
+
+#[rstest]
+#[case("archive_password")]
+#[case("document_password")]
+#[tokio::test(start_paused = true)]
+async fn a_file_that_is_known_without_a_password_is_submitted_with_one(#[case] parameter: &str) {
+    let bench = Bench::new();
+    bench.stack.vmray.edit_options(|options| options.analysis_caching = simulators::AnalysisCaching::Enabled);
+    let mut body = json!({"file": "aGVsbG8=", "name": "a.7z"});
+    bench.ask(Function::VMRayUploadSample, &body).await.unwrap();
+    tokio::time::advance(std::time::Duration::from_secs(3600)).await;
+    body[parameter] = json!("hunter2");
+    for _ in 0..2 {
+        bench.ask(Function::VMRayUploadSample, &body).await.unwrap();
+        assert_eq!(bench.submits(), 2, "once more, and then it is known");
+    }
+    body[parameter] = json!("other");
+    bench.ask(Function::VMRayUploadSample, &body).await.unwrap();
+    assert_eq!(bench.submits(), 3);
+}
+
+#[rstest]
+#[case(400)]
+#[case(403)]
+#[case(404)]
+#[case(405)]
+#[tokio::test(start_paused = true)]
+async fn a_url_is_known_where_vmray_cannot_be_searched(#[case] status: u16) {
+    let bench = Bench::new();
+    bench.stack.vmray.edit_options(|options| options.search_status = Some(status));
+    let answer = bench.ask(Function::UplaodURL, &json!({"url": KNOWN_URL})).await.unwrap();
+    assert_eq!((bench.submits(), &answer["vmray_submission"][0]["SubmissionID"]), (0, &json!(62)));
 }
 
 #[tokio::test(start_paused = true)]

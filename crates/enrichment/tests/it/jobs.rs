@@ -139,7 +139,7 @@ async fn a_slow_upload_is_not_taken_for_a_dead_one() {
     let place = Place::with(World::new(), options);
     let (one, other) = (place.process(), place.process());
     let item = file("large.bin", &vec![7; 60_000_000]).await;
-    let first = one.enrich(EnrichRequest::new(vec![item]));
+    let (work, first) = one.begin(EnrichRequest::new(vec![item])).unwrap();
     let second = async {
         tokio::time::sleep(Duration::from_secs(200)).await;
         let open = place.store.names("/open/");
@@ -147,7 +147,7 @@ async fn a_slow_upload_is_not_taken_for_a_dead_one() {
         let Answer::Pending { report_so_far, .. } = other.job(&id).await.unwrap() else { panic!("it runs") };
         assert_eq!(report_so_far.items[0].state, ItemState::Running);
     };
-    let (answer, ()) = tokio::join!(first, second);
+    let (answer, (), ()) = tokio::join!(first.wait(), work, second);
     assert_eq!(to_the_end(&other, answer).await.items[0].state, ItemState::Analysed);
     assert_eq!(place.submits(), 1);
 }

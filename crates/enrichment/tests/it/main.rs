@@ -6,13 +6,17 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod deadlines;
 mod following;
+mod forms;
 mod functions;
 mod gates;
 mod isolation;
 mod jobs;
 mod killing;
 mod limits;
+mod members;
+mod passwords;
 mod place;
 mod reuse;
 mod sockets;

@@ -7,11 +7,14 @@ use simulators::{Sample, Submission, Verdict, World};
 use crate::place::{Place, before, file, hours, known_url, to_the_end, urls};
 
 #[tokio::test(start_paused = true)]
-async fn a_known_url_costs_one_call_and_its_age_is_told() {
+async fn a_known_url_costs_one_call_once_its_members_are_known_and_its_age_is_told() {
     let place = Place::new(known_url("https://shop.example/a", Verdict::Clean, hours(3)));
     let answer = place.process().enrich(urls(&["hxxps://SHOP.example/a"])).await.unwrap();
     let Answer::Done(report) = answer else { panic!("{answer:?}") };
-    assert_eq!(place.stack.vmray.request_count(), 1);
+    // The look-up, and two to see that nothing came out of it.
+    assert_eq!(place.stack.vmray.request_count(), 3);
+    place.process().enrich(urls(&["https://shop.example/a"])).await.unwrap();
+    assert_eq!(place.stack.vmray.request_count(), 4);
     let item = &report.items[0];
     assert_eq!((item.state, item.age_seconds), (ItemState::Known, Some(3 * 3600)));
     assert!(item.reused.as_ref().unwrap().contains("not resubmitted"), "{:?}", item.reused);

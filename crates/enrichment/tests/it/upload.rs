@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use enrichment::{Enrichment, IndicatorState, Report, UploadState, Uploads};
+use enrichment::{Answer, Enrichment, IndicatorState, Report, UploadState, Uploads};
 use simulators::{Fault, FaultRule, ServiceName, StackOptions, Verdict, When, World};
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,7 @@ async fn an_enrichment_sends_its_indicators_itself_and_the_feed_finds_nothing_to
     let place = place();
     let report = enrich(&place.process(), "INC-7", &[URL]).await;
     assert_eq!((report.upload.state, report.upload.accepted), (UploadState::Done, 1), "{:?}", report.upload);
-    assert_eq!(report.items[0].indicators.entries[0].state, IndicatorState::New);
+    assert_eq!(report.items[0].indicators.entries[0].state, IndicatorState::Live, "it is there now");
     assert!(labels(&place).contains(&"incident_id: INC-7".to_owned()), "{:?}", labels(&place));
     let sent = labels(&place);
     for _ in 0..2 {
@@ -50,7 +50,7 @@ async fn an_incident_is_added_to_what_the_feed_has_sent_and_stays_there() {
     let before = labels(&place);
     assert!(before.iter().all(|label| !label.starts_with("incident_id")));
     let report = enrich(&place.process(), "INC-7", &[URL]).await;
-    assert_eq!(report.items[0].indicators.entries[0].state, IndicatorState::Changed);
+    assert_eq!(report.items[0].indicators.entries[0].state, IndicatorState::Live);
     assert!(labels(&place).contains(&"incident_id: INC-7".to_owned()));
     tokio::time::sleep(Duration::from_secs(600)).await;
     let uploads = place.stack.upload.row_count();
@@ -150,4 +150,29 @@ async fn an_upload_without_a_shared_state_is_refused_with_the_reason() {
     assert_eq!(report.upload.reason.as_deref(), Some("StateUrl is memory:"));
     assert!(place.sentinel().is_empty());
     assert_eq!(report.items[0].indicators.entries.len(), 1, "the rest is there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_indicator_is_to_sentinel_follows_its_upload() {
+    let place = place();
+    let process = place.process();
+    let asked = to_the_end(&process, process.enrich(urls(&[URL])).await).await;
+    assert_eq!(asked.items[0].indicators.entries[0].state, IndicatorState::New, "nothing is sent");
+    let sent = enrich(&process, "INC-7", &[URL]).await;
+    assert_eq!(sent.items[0].indicators.entries[0].state, IndicatorState::Live);
+    let Answer::Done(again) = process.enrich(urls(&[URL])).await.unwrap() else { panic!("it is known") };
+    assert_eq!(again.items[0].indicators.entries[0].state, IndicatorState::Live, "before the feed has run");
+    place.feed().await;
+    let Answer::Done(again) = process.enrich(urls(&[URL])).await.unwrap() else { panic!("it is known") };
+    assert_eq!(again.items[0].indicators.entries[0].state, IndicatorState::Live, "and after it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_indicator_that_sentinel_did_not_take_is_still_new() {
+    let place = place();
+    let down = FaultRule::new(ServiceName::Upload, When::Always, Fault::Status(500));
+    place.stack.faults().add(down);
+    let report = enrich(&place.process(), "INC-7", &[URL]).await;
+    assert_eq!(report.upload.state, UploadState::HandedOver, "{:?}", report.upload);
+    assert_eq!(report.items[0].indicators.entries[0].state, IndicatorState::New);
 }

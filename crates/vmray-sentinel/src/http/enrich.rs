@@ -1,6 +1,8 @@
 //! `POST /api/enrich` and `GET /api/enrich/{job}`.
 //!
-//! A request is answered by a task of its own: a caller that goes away does not leave a submission half done. The link
+//! A request is worked on by a task of its own: a caller that goes away, or that has its answer before the work is done,
+//! does not leave a submission half done. The answer comes within the request's deadline and within the time that callers
+//! wait, with what is there then. The link
 //! of a job carries a signed token, so whoever has it may ask; it is absolute where the program knows its own address
 //! (`PublicUrl`, or what Azure says), and never taken from the request.
 
@@ -12,6 +14,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use enrichment::{Answer, JobId, LinkError};
 use serde::Deserialize;
+use tracing::Instrument as _;
 
 use super::problem::Problem;
 use super::{Api, enrich_body};
@@ -25,9 +28,9 @@ pub(super) struct Link {
 /// Answers what is known, and begins what is not.
 pub(super) async fn enrich(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
     let request = enrich_body::read(request, &api.room).await?;
-    let enrichment = api.enrichment.clone();
-    let answer = api.in_task(async move { Box::pin(enrichment.enrich(request)).await }).await??;
-    respond(&api, answer).await
+    let (work, reply) = api.enrichment.begin(request)?;
+    api.tasks.spawn(work.in_current_span());
+    respond(&api, reply.wait().await?).await
 }
 
 /// Answers how far a job is.
@@ -43,9 +46,9 @@ pub(super) async fn job(
         LinkError::Wrong | LinkError::Expired => Problem::link(error.to_string()),
         LinkError::State(error) => Problem::state(error.to_string()),
     })?;
-    let enrichment = api.enrichment.clone();
-    let answer = api.in_task(async move { Box::pin(enrichment.job(&job)).await }).await??;
-    respond(&api, answer).await
+    let (work, reply) = api.enrichment.begin_job(&job).await?;
+    api.tasks.spawn(work.in_current_span());
+    respond(&api, reply.wait().await?).await
 }
 
 async fn respond(api: &Api, answer: Answer) -> Result<Response, Problem> {

@@ -148,3 +148,66 @@ async fn a_submission_goes_on_when_its_caller_goes_away() {
     bench.follow(&answer).await;
     assert_eq!(bench.submits(), 1);
 }
+
+#[rstest]
+#[case::url(json!({"items": [{"url": "http://new.example.net/a"}], "deadline": "10s"}))]
+#[case::file(json!({"items": [{"file": STANDARD.encode(CONTENT), "name": "a.exe"}], "deadline": "10s"}))]
+#[tokio::test(start_paused = true)]
+async fn an_answer_comes_within_the_deadline_and_the_work_goes_on(#[case] body: Value) {
+    let bench = Bench::open();
+    let slow = simulators::Fault::Delay(Duration::from_secs(20));
+    for path in ["/submission/search", "/sample/sha256"] {
+        bench.stack.faults().add(
+            simulators::FaultRule::new(simulators::ServiceName::Vmray, simulators::When::Always, slow).on_path(path),
+        );
+    }
+    let began = tokio::time::Instant::now();
+    let answer = bench.post("/api/enrich", &body.to_string()).await;
+    assert!(began.elapsed() <= Duration::from_secs(10), "{:?}", began.elapsed());
+    assert_eq!((answer.status, &answer.json()["complete"]), (StatusCode::ACCEPTED, &json!(false)), "{}", answer.body);
+    let link = answer.headers["location"].to_str().unwrap().to_owned();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let late = bench.get(&link).await;
+    assert_eq!((late.status, &late.json()["complete"]), (StatusCode::OK, &json!(true)), "{}", late.body);
+    assert_eq!((&late.json()["items"][0]["state"], bench.submits()), (&json!("analysed"), 1), "{}", late.body);
+}
+
+#[rstest]
+#[case::hanging(simulators::Fault::Hang)]
+#[case::failing(simulators::Fault::Status(500))]
+#[tokio::test(start_paused = true)]
+async fn a_caller_without_a_deadline_is_answered_within_a_hundred_seconds(#[case] fault: simulators::Fault) {
+    let bench = Bench::open();
+    let always = simulators::FaultRule::new(simulators::ServiceName::Vmray, simulators::When::Always, fault);
+    bench.stack.faults().add(always.on_path("/iocs"));
+    let sha256 = bench.stack.vmray.edit(|world| world.sample(12).unwrap().hashes.sha256.clone().unwrap());
+    let unknown: Vec<_> = (0..20).map(|n| json!({"hash": format!("{n:064x}")})).collect();
+    let items = [vec![json!({"hash": sha256})], unknown].concat();
+    let began = tokio::time::Instant::now();
+    let answer = bench.post("/api/enrich", &json!({"items": items}).to_string()).await;
+    assert!(began.elapsed() <= Duration::from_secs(100), "{:?}", began.elapsed());
+    assert!([StatusCode::OK, StatusCode::ACCEPTED].contains(&answer.status), "{}", answer.body);
+    assert_eq!(answer.json()["verdict"], "malicious", "{}", answer.body);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_known_container_is_answered_as_the_worst_of_its_members() {
+    let bench = Bench::open();
+    let now = "2026-11-24T11:00:00Z".parse().unwrap();
+    let sha256 = bench.stack.vmray.edit(|world| {
+        let archive = simulators::Sample::file(100, now, "archive.zip");
+        let sha256 = archive.hashes.sha256.clone().unwrap();
+        world.add_sample(archive);
+        world.add_submission(simulators::Submission::finished(101, 100, now, Some(simulators::Verdict::Clean)));
+        world.relate(100, 12, simulators::RelationKind::EmbeddedFile);
+        sha256
+    });
+    let answer = bench.post("/api/enrich", &json!({"items": [{"hash": sha256}]}).to_string()).await;
+    assert_eq!((answer.status, &answer.json()["verdict"]), (StatusCode::OK, &json!("malicious")), "{}", answer.body);
+    bench.stack.vmray.edit(|world| world.sample_mut(12).unwrap().access = simulators::Access::Forbidden);
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    bench.stack.vmray.edit(|world| world.submission_mut(51).unwrap().verdict = None);
+    let hidden = bench.post("/api/enrich", &json!({"items": [{"hash": sha256}]}).to_string()).await;
+    assert_eq!(hidden.json()["verdict"], "unknown", "{}", hidden.body);
+    assert!(hidden.json()["items"][0]["reason"].as_str().unwrap().contains("not all of it"), "{}", hidden.body);
+}
