@@ -81,7 +81,7 @@ impl Reply {
         // Whoever asks again after the deadline wants to know what has become of it since.
         let wait =
             if left.is_zero() && question == Question::Later { ANSWERS_WITHIN } else { left.min(ANSWERS_WITHIN) };
-        let wait = wait - ANSWERING.min(wait / 10);
+        let wait = wait.saturating_sub(ANSWERING.min(wait / 10));
         let (tell, whole) = oneshot::channel();
         (Self { service, job, shared, whole, until: Instant::now() + wait, question }, tell)
     }

@@ -25,10 +25,10 @@ pub use describe::{Form, Parameter};
 pub use error::{Error, LARGEST_UPLOAD};
 pub use parameters::Parameters;
 
-/// What a look-up may take, repeats included: callers give up after 120 s (Logic Apps).
-const LOOK_UP_WITHIN: Duration = Duration::from_secs(90);
-/// What a submit may take: a large file takes its time, and the front of Azure Functions ends a request at 230 s.
-const SUBMIT_WITHIN: Duration = Duration::from_secs(200);
+/// What a call may take, repeats included: callers give up after 120 s (Logic Apps).
+const ANSWERS_WITHIN: Duration = Duration::from_secs(90);
+/// What sending a file may take: a large one takes its time, and the front of Azure Functions ends a request at 230 s.
+const SENDS_WITHIN: Duration = Duration::from_secs(200);
 /// The longest pause of VMRay's that a call waits for by itself; for a longer one the caller is told.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -128,7 +128,7 @@ impl Functions {
         if pause > PATIENCE {
             return Err(Error::Throttled { retry_after: pause });
         }
-        let within = if function.submits() { SUBMIT_WITHIN } else { LOOK_UP_WITHIN };
+        let within = if function == Function::VMRayUploadSample { SENDS_WITHIN } else { ANSWERS_WITHIN };
         tokio::time::timeout(within, self.answer(function, parameters))
             .await
             .map_err(|_| Error::Deadline { after: within })?

@@ -484,8 +484,15 @@ async fn a_failing_vmray_is_told_within_the_time_of_a_call(#[case] fault: Fault)
 #[tokio::test(start_paused = true)]
 async fn a_hanging_vmray_is_a_deadline() {
     let bench = Bench::with(Resubmit::Never, vec![FaultRule::new(ServiceName::Vmray, When::Always, Fault::Hang)]);
-    let error = bench.ask(Function::GetVMRaySample, &json!({"sample_id": SAMPLE})).await.unwrap_err();
-    assert!(matches!(error, Error::Deadline { .. }), "{error}");
+    for (function, body) in [
+        (Function::GetVMRaySample, json!({"sample_id": SAMPLE})),
+        (Function::UplaodURL, json!({"url": "http://new.example/"})),
+    ] {
+        let began = tokio::time::Instant::now();
+        let error = bench.ask(function, &body).await.unwrap_err();
+        assert!(matches!(error, Error::Deadline { .. }), "{error}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(100), "{function:?}: {:?}", began.elapsed());
+    }
 }
 
 #[test]
