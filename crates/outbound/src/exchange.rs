@@ -14,7 +14,9 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::transport::host_of;
-use crate::{Decision, Pacer, Request, Response, Retry, RetryPolicy, StreamedRequest, Transport, TransportError};
+use crate::{
+    CallLog, Decision, Pacer, Request, Response, Retry, RetryPolicy, StreamedRequest, Transport, TransportError,
+};
 
 /// May a request be sent twice without harm?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +55,13 @@ impl Exchange {
     #[must_use]
     pub fn with_requests_at_once(mut self, requests: usize) -> Self {
         self.at_once = Some(Arc::new(Semaphore::new(requests.clamp(1, Semaphore::MAX_PERMITS))));
+        self
+    }
+
+    /// Sets how often and how long a call is tried.
+    #[must_use]
+    pub fn with_policy(mut self, policy: RetryPolicy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -114,7 +123,7 @@ impl Exchange {
             if let Some(error) = failed.take().filter(|_| limit.is_zero()) {
                 return Err(error);
             }
-            let outcome = self.attempt(request, limit).await;
+            let outcome = self.attempt(request, attempt + 1, limit).await;
             permit.answered();
             drop(place);
             let error = match read(outcome) {
@@ -123,6 +132,7 @@ impl Exchange {
             };
             let verdict = retry(&error);
             if let Retry::After(wait) = verdict {
+                debug!(wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "the service asks to wait");
                 self.pacer.pause(wait);
             }
             if idempotency == Idempotency::Once {
@@ -131,7 +141,8 @@ impl Exchange {
             match self.policy.decide(verdict, attempt, started.elapsed(), self.draw()) {
                 Decision::GiveUp => return Err(error),
                 Decision::Wait(wait) => {
-                    debug!(attempt, wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "trying again");
+                    let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                    debug!(attempt = attempt + 1, wait_ms, "trying again");
                     tokio::time::sleep(wait).await;
                 }
             }
@@ -152,11 +163,12 @@ impl Exchange {
     ) -> Result<T, E> {
         let _place = self.place().await;
         let permit = self.pacer.acquire().await;
-        let host = host_of(request.uri());
+        let (host, log) = (host_of(request.uri()), CallLog::start(&request, 1));
         let outcome = match tokio::time::timeout(limit, self.transport.send_streamed(request)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(TransportError::Timeout { host, after: limit }),
         };
+        log.end(&outcome);
         permit.answered();
         let outcome = read(outcome);
         if let Err(error) = &outcome
@@ -173,12 +185,14 @@ impl Exchange {
         Arc::clone(self.at_once.as_ref()?).acquire_owned().await.ok()
     }
 
-    async fn attempt(&self, request: Request, limit: Duration) -> Result<Response, TransportError> {
-        let host = host_of(request.uri());
-        match tokio::time::timeout(limit, self.transport.send(request)).await {
+    async fn attempt(&self, request: Request, attempt: u32, limit: Duration) -> Result<Response, TransportError> {
+        let (host, log) = (host_of(request.uri()), CallLog::start(&request, attempt));
+        let outcome = match tokio::time::timeout(limit, self.transport.send(request)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(TransportError::Timeout { host, after: limit }),
-        }
+        };
+        log.end(&outcome);
+        outcome
     }
 
     fn draw(&self) -> f64 {

@@ -3,6 +3,7 @@
 //! Trusted roots are Mozilla's, bundled (a container from scratch has none), plus those the operator adds for
 //! a proxy that inspects TLS. Redirects are never followed: a key must not travel to a host nobody named.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
+use hyper_util::client::proxy::matcher::Matcher;
 
 use crate::transport::host_of;
 use crate::{Request, Response, StreamedRequest, Transport, TransportError};
@@ -53,6 +55,16 @@ pub enum SetupError {
 #[derive(Debug, Clone)]
 pub struct HttpTransport {
     client: reqwest::Client,
+    proxy: Option<Proxied>,
+}
+
+/// Which requests go by a proxy, and where it is.
+#[derive(Debug, Clone)]
+struct Proxied {
+    /// Host and port, without user and password.
+    address: String,
+    /// The rules by which the client decides, too.
+    matcher: Arc<Matcher>,
 }
 
 impl HttpTransport {
@@ -79,12 +91,16 @@ impl HttpTransport {
             .timeout(Duration::from_secs(300))
             .pool_idle_timeout(Duration::from_secs(60))
             .no_proxy();
+        let mut proxied = None;
         if let Some(proxy) = &options.proxy {
             let listed = options.no_proxy.as_deref().unwrap_or_default();
-            let exclusions = reqwest::NoProxy::from_string(&format!("{NEVER_BY_PROXY},{listed}"));
+            let listed = format!("{NEVER_BY_PROXY},{listed}");
+            let matcher = Matcher::builder().all(proxy.as_str()).no(listed.as_str()).build();
+            proxied = Some(Proxied { address: address_of(proxy), matcher: Arc::new(matcher) });
+            let exclusions = reqwest::NoProxy::from_string(&listed);
             builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(SetupError::Proxy)?.no_proxy(exclusions));
         }
-        Ok(Self { client: builder.build().map_err(SetupError::Client)? })
+        Ok(Self { client: builder.build().map_err(SetupError::Client)?, proxy: proxied })
     }
 }
 
@@ -109,8 +125,16 @@ impl Transport for HttpTransport {
 }
 
 impl HttpTransport {
+    /// Returns the proxy that a request to `url` goes by.
+    fn proxy_of(&self, url: &reqwest::Url) -> Option<&str> {
+        let proxied = self.proxy.as_ref()?;
+        let uri: http::Uri = url.as_str().parse().ok()?;
+        proxied.matcher.intercept(&uri).map(|_| proxied.address.as_str())
+    }
+
     async fn execute(&self, request: reqwest::Request, host: String) -> Result<Response, TransportError> {
-        let answer = self.client.execute(request).await.map_err(|error| classify(&host, &error))?;
+        let by_proxy = self.proxy_of(request.url());
+        let answer = self.client.execute(request).await.map_err(|error| classify(&host, by_proxy, &error))?;
         let status = answer.status();
         let headers = answer.headers().clone();
         let mut body = BytesMut::new();
@@ -131,6 +155,13 @@ impl HttpTransport {
     }
 }
 
+/// Host and port of a proxy, for messages: no user, no password.
+fn address_of(proxy: &str) -> String {
+    let rest = proxy.split_once("://").map_or(proxy, |(_, rest)| rest);
+    let rest = rest.rsplit('@').next().unwrap_or(rest);
+    rest.split(['/', '?']).next().unwrap_or(rest).to_owned()
+}
+
 /// Makes ring the TLS provider of the process. Harmless when called again.
 pub fn install_tls_provider() {
     // An error only says that a provider is installed already.
@@ -141,9 +172,20 @@ fn unsendable(host: &str, error: &reqwest::Error) -> TransportError {
     TransportError::Connect { host: host.to_owned(), reason: chain(error) }
 }
 
-fn classify(host: &str, error: &reqwest::Error) -> TransportError {
+/// How the causes begin of what went wrong between us and the proxy (hyper-util's tunnel).
+const TUNNEL: &str = "tunnel error: ";
+
+fn classify(host: &str, by_proxy: Option<&str>, error: &reqwest::Error) -> TransportError {
     let host = host.to_owned();
     let reason = chain(error);
+    if let Some(proxy) = by_proxy.filter(|_| error.is_connect()) {
+        // What comes after the tunnel is open, such as a certificate that is not trusted, is not the proxy's fault.
+        let of_the_tunnel = reason.split_once(TUNNEL).map(|(_, reason)| reason.to_owned());
+        let reason = of_the_tunnel.or_else(|| error.is_timeout().then(|| "no answer in time".to_owned()));
+        if let Some(reason) = reason {
+            return TransportError::Proxy { proxy: proxy.to_owned(), host, reason };
+        }
+    }
     if error.is_connect() {
         TransportError::Connect { host, reason }
     } else if error.is_timeout() {
@@ -272,6 +314,26 @@ mod tests {
         let direct = transport.send(ask("http://direct.invalid/")).await;
         assert!(matches!(direct, Err(TransportError::Connect { .. })), "{direct:?}");
         assert_eq!(transport.send(ask("http://elsewhere.invalid/")).await.unwrap().body(), "proxy");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_cannot_be_used_is_named_and_not_the_server() {
+        // Nothing listens on the discard port.
+        let refuses = serve_once(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n").await;
+        let asks_for_a_password = refuses.strip_prefix("http://").and_then(|rest| rest.strip_suffix("/x?key=s3cret"));
+        let asks_for_a_password = asks_for_a_password.unwrap().to_owned();
+        for (proxy, said) in
+            [("127.0.0.1:9".to_owned(), "refused"), (asks_for_a_password, "proxy authorization required")]
+        {
+            let options = HttpOptions { proxy: Some(format!("http://me:hunter2@{proxy}")), ..HttpOptions::default() };
+            let transport = HttpTransport::try_new(&options).unwrap();
+            let request = http::Request::get("https://vmray.invalid/x").body(Bytes::new()).unwrap();
+            let error = transport.send(request).await.unwrap_err();
+            assert!(matches!(&error, TransportError::Proxy { proxy: named, .. } if *named == proxy), "{error:?}");
+            assert!(!error.may_have_arrived());
+            let text = error.to_string();
+            assert!(text.contains(said) && text.contains("vmray.invalid") && !text.contains("hunter2"), "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //!
 //! Nothing here knows what is being said: a request is bytes, an answer is bytes.
 
+mod call_log;
 mod clock;
 mod exchange;
 mod http_transport;
@@ -19,6 +20,7 @@ mod retry;
 mod service_url;
 mod transport;
 
+pub use call_log::CallLog;
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use exchange::{Exchange, Idempotency};
 pub use http_transport::{HttpOptions, HttpTransport, SetupError, install_tls_provider};

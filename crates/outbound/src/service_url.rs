@@ -40,6 +40,14 @@ impl ServiceUrl {
         url
     }
 
+    /// Returns the address without `end`, which starts with a slash, where its path ends so.
+    pub fn without_end(&self, end: &str) -> Option<Self> {
+        let path = self.0.path().trim_end_matches('/').strip_suffix(end)?.to_owned();
+        let mut url = self.0.clone();
+        url.set_path(path.trim_end_matches('/'));
+        Some(Self(url))
+    }
+
     /// Returns the host in lower case.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()

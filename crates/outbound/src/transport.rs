@@ -76,6 +76,16 @@ pub enum TransportError {
         /// What the network said.
         reason: String,
     },
+    /// No way through the proxy: the server never saw the request.
+    #[error("the proxy {proxy} gives no connection to {host}: {reason}")]
+    Proxy {
+        /// Host and port of the proxy.
+        proxy: String,
+        /// Host and port of the server.
+        host: String,
+        /// What the network or the proxy said.
+        reason: String,
+    },
     /// The connection ended before an answer came: the server may have acted.
     #[error("connection to {host} lost before an answer came: {reason}")]
     Interrupted {
@@ -115,7 +125,7 @@ pub enum TransportError {
 impl TransportError {
     /// Says whether the server can have seen the request.
     pub fn may_have_arrived(&self) -> bool {
-        !matches!(self, Self::Connect { .. })
+        !matches!(self, Self::Connect { .. } | Self::Proxy { .. })
     }
 }
 

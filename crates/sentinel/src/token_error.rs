@@ -151,7 +151,14 @@ impl TokenError {
 
 /// What to check when a host cannot be reached.
 pub(crate) fn reach_hint(error: &TransportError, what: &str, setting: &str) -> String {
+    if let TransportError::Proxy { proxy, host, .. } = error {
+        return format!(
+            "HttpsProxy names {proxy}: check that address, that the proxy runs and lets {host} ({what}) through, and its \
+             user and password. If {host} is reached without a proxy, add it to NoProxy."
+        );
+    }
     let (TransportError::Connect { host, .. }
+    | TransportError::Proxy { host, .. }
     | TransportError::Interrupted { host, .. }
     | TransportError::Truncated { host, .. }
     | TransportError::Timeout { host, .. }

@@ -95,6 +95,16 @@ impl Tokens {
         }
     }
 
+    /// Sets how often and how long a token is asked for. Only before the first clone.
+    #[must_use]
+    pub fn with_policy(mut self, policy: RetryPolicy) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.exchange = inner.exchange.clone().with_policy(policy);
+            inner.longest_pause = policy.total;
+        }
+        self
+    }
+
     /// Sets the seed of the jitter, so that a run can be repeated. Only before the first clone.
     #[must_use]
     pub fn with_seed(mut self, seed: u64) -> Self {

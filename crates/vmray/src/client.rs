@@ -311,7 +311,8 @@ impl Client {
             let url = self.url(&["continuation", &id], &[])?;
             // Where the server may have handed out the part, its id is spent: only a call that cannot have is repeated.
             let retry = |error: &Error| match error {
-                Error::Throttled { .. } | Error::Transport(TransportError::Connect { .. }) => error.retry(),
+                Error::Throttled { .. }
+                | Error::Transport(TransportError::Connect { .. } | TransportError::Proxy { .. }) => error.retry(),
                 _ => Retry::Never,
             };
             let next = self.send(what, &url, retry).await.map_err(|error| match error {

@@ -123,6 +123,10 @@ impl Error {
                  if it is, report the message as a defect"
             }
             Self::ContinuationLost { .. } => "the list is asked for again; if it lasts, the server loses its own pages",
+            Self::Transport(TransportError::Proxy { .. }) => {
+                "check the address in HttpsProxy, that the proxy runs and lets VmrayBaseURL through, and its user and \
+                 password; a server that is reached without a proxy belongs in NoProxy"
+            }
             Self::Transport(TransportError::Connect { .. }) => {
                 "check VmrayBaseURL, the name resolution, the firewall, HttpsProxy and CaFile"
             }

@@ -17,7 +17,7 @@ use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
 };
-use outbound::{Request, Response, Transport, TransportError};
+use outbound::{CallLog, Request, Response, Transport, TransportError};
 use secrecy::{ExposeSecret as _, SecretString};
 use sentinel::{Cloud, Tokens};
 
@@ -42,11 +42,14 @@ impl Connector {
 
     async fn send(&self, request: Request) -> Result<Response, HttpError> {
         let host = request.uri().host().unwrap_or_default().to_owned();
-        match tokio::time::timeout(ATTEMPT, self.transport.send(request)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(lost(&error)),
-            Err(_) => Err(lost(&TransportError::Timeout { host, after: ATTEMPT })),
-        }
+        // The engine repeats calls by itself and does not say which this is.
+        let log = CallLog::start(&request, 1);
+        let outcome = match tokio::time::timeout(ATTEMPT, self.transport.send(request)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(TransportError::Timeout { host, after: ATTEMPT }),
+        };
+        log.end(&outcome);
+        outcome.map_err(|error| lost(&error))
     }
 
     /// Returns the request with a new token in the place of one that was refused before its time.
@@ -93,7 +96,7 @@ fn whole(body: Bytes) -> HttpResponseBody {
 
 fn lost(error: &TransportError) -> HttpError {
     let kind = match error {
-        TransportError::Connect { .. } => HttpErrorKind::Connect,
+        TransportError::Connect { .. } | TransportError::Proxy { .. } => HttpErrorKind::Connect,
         TransportError::Interrupted { .. } | TransportError::Truncated { .. } => HttpErrorKind::Interrupted,
         TransportError::Timeout { .. } => HttpErrorKind::Timeout,
         TransportError::TooLarge { .. } => HttpErrorKind::Decode,
