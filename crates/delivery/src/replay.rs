@@ -1,7 +1,8 @@
 //! What people asked for since the last run.
 
-use ledger::{Batch, Command, Commands, IndicatorRecord, IndicatorState, OutboxRecord};
+use ledger::{Batch, Command, Commands, IndicatorRecord, IndicatorState, OutboxRecord, ReceiptRecord, SampleRecord};
 use stix::{Indicator, Kind};
+use tracing::debug;
 
 use crate::merge::later;
 use crate::{Delivery, Error};
@@ -14,6 +15,7 @@ impl Delivery {
             return Ok(());
         }
         for pending in &waiting {
+            debug!(command = ?pending.command, "applying what was asked for");
             let mut batch = Batch::new();
             match &pending.command {
                 Command::ReplayQuarantine { ids } => {
@@ -24,6 +26,16 @@ impl Delivery {
                 Command::DropQuarantine { ids } => {
                     for id in ids {
                         self.forget(id, &mut batch).await?;
+                    }
+                }
+                Command::RetrySamples { ids } => {
+                    for id in ids {
+                        self.retry_sample(*id, &mut batch).await?;
+                    }
+                }
+                Command::DropSamples { ids } => {
+                    for id in ids {
+                        self.drop_sample(*id, &mut batch).await?;
                     }
                 }
             }
@@ -84,6 +96,35 @@ impl Delivery {
             record.content = String::new();
             batch.put_indicator(id, &record)?;
         }
+        Ok(())
+    }
+
+    /// Makes an open sample due, whenever it was tried last.
+    async fn retry_sample(&self, id: u64, batch: &mut Batch) -> Result<(), Error> {
+        if let Some(mut open) = self.ledger.records().open_sample(id).await? {
+            open.last_attempt = open.since;
+            batch.put_open_sample(&open)?;
+        }
+        Ok(())
+    }
+
+    /// Gives an open sample up. It counts as read, so it is read again only when VMRay lists a new submission of it.
+    async fn drop_sample(&mut self, id: u64, batch: &mut Batch) -> Result<(), Error> {
+        /// What the receipt and the health tables call it.
+        const CODE: &str = "sample_dropped";
+        let Some(open) = self.ledger.records().open_sample(id).await? else { return Ok(()) };
+        let now = self.clock.now();
+        batch.delete_open_sample(id);
+        batch.put_sample(id, &SampleRecord { read_at: now, submission_id: 0, findings: 0, receipts: 1 })?;
+        batch.put_receipt(&ReceiptRecord {
+            at: now,
+            sample_id: id,
+            kind: "sample".to_owned(),
+            value: format!("sample {id}"),
+            reason: CODE.to_owned(),
+            text: format!("given up by `quarantine drop`; could not be read since {}: {}", open.since, open.reason),
+        })?;
+        self.notes_mut().receipt(CODE);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ledger::{Batch, IndicatorState, QuarantineRecord};
 use outbound::mutant;
 use sentinel::UploadError;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::queue::Ready;
 use crate::stage::IDENTITY;
@@ -37,6 +37,7 @@ impl Delivery {
                     .filter(|_| !mutant!(PartialErrorsIgnored))
                     .map(|refusal| (refusal.index, refusal.messages))
                     .collect();
+                debug!(objects = batch.len(), refused = refused.len(), "Sentinel answered an upload");
                 self.write(&batch, &refused).await
             }
             Err(UploadError::BadRequest { message }) if self.is_refused_whole(&batch) => {
@@ -60,6 +61,7 @@ impl Delivery {
                     warn!(error = %error, "sending stops; what is staged is sent by the next run");
                     self.halted.get_or_insert(error);
                 } else {
+                    debug!(%error, objects = batch.len(), "an upload is sent again");
                     self.queue.push_cut(batch);
                 }
                 Ok(())

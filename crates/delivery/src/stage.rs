@@ -9,7 +9,7 @@ use ledger::{Batch, IndicatorState, OutboxRecord, ReceiptRecord, Records, Sample
 use outbound::mutant;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, debug, trace};
 
 use crate::diff::Change;
 use crate::merge::{Known, Merged, supports};
@@ -56,6 +56,7 @@ impl Delivery {
                 ));
                 continue;
             }
+            trace!(id, change = ?change, "compared with what Sentinel has");
             supporting += 1;
             batch.put_evidence(&id, sample.sample_id, &finding.support)?;
             match change {
@@ -85,6 +86,13 @@ impl Delivery {
         for (id, record) in &sample.submissions {
             batch.put_submission(*id, record)?;
         }
+        debug!(
+            sample = sample.sample_id,
+            supporting,
+            staged = staged.len(),
+            receipts = receipts.len(),
+            "decided about a sample"
+        );
         let newest = sample.submissions.iter().map(|(id, _)| *id).max().unwrap_or(0);
         let read =
             SampleRecord { read_at: now, submission_id: newest, findings: supporting, receipts: receipts.len() as u64 };

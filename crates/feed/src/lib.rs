@@ -72,6 +72,18 @@ pub enum Error {
     Serialise(#[source] serde_json::Error),
 }
 
+impl Error {
+    /// Says what the operator does about it, where the services know; what the state's troubles want, its opener knows.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::State(_) => None,
+            Self::Vmray(error) => Some(error.hint().to_owned()),
+            Self::Upload(error) => Some(error.hint()),
+            Self::Serialise(_) => Some("this is a fault of the program: report it with the log".to_owned()),
+        }
+    }
+}
+
 impl From<ledger::Error> for Error {
     fn from(error: ledger::Error) -> Self {
         Self::State(error)

@@ -3,7 +3,7 @@
 use delivery::SampleFindings;
 use indicators::{Reading, Rules, Severity, SubmissionFacts, map, tactics};
 use jiff::Timestamp;
-use tracing::warn;
+use tracing::{debug, warn};
 use vmray::{Client, ReportStatus, SampleId, Submission};
 
 use crate::window::{Group, is_finished, record_of};
@@ -57,6 +57,12 @@ pub(crate) async fn read(client: &Client, rules: &Rules, group: Group, now: Time
             finding.support.tactics.clone_from(&found);
         }
     }
+    debug!(
+        findings = mapped.findings.len(),
+        receipts = mapped.receipts.len(),
+        filtered_out = mapped.filtered_out,
+        "read a sample"
+    );
     let submissions = submissions.iter().map(|submission| (submission.id.0, record_of(submission))).collect();
     let findings = SampleFindings { sample_id, submissions, findings: mapped.findings, receipts: mapped.receipts };
     Read::Found { findings, filtered_out: mapped.filtered_out }
@@ -86,5 +92,6 @@ fn failed(sample_id: u64, submissions: Vec<Submission>, error: vmray::Error) -> 
 }
 
 fn open(sample_id: u64, submissions: Vec<Submission>, reason: String, not_found: bool) -> Read {
+    debug!(reason, "a sample stays open");
     Read::Open { sample_id, submissions, reason, not_found }
 }

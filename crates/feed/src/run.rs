@@ -11,7 +11,7 @@ use outbound::mutant;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{Instrument as _, warn};
+use tracing::{Instrument as _, debug, warn};
 
 use crate::open::{self, Left};
 use crate::read::{Read, supporting};
@@ -218,6 +218,7 @@ impl Run<'_> {
                 let now = self.feed.clock.now();
                 let ahead = |known: &Cursor| known.until > until && known.until <= now;
                 let until = known.filter(ahead).map_or(until, |known| known.until);
+                debug!(%until, "a window is read; the cursor moves");
                 close.put_cursor(Cursor { until })?;
                 self.delivery.commit(close).await?;
                 self.progress.send_modify(|progress| progress.windows_done += 1);
@@ -382,6 +383,7 @@ impl Run<'_> {
             ended: self.feed.clock.now(),
             outcome: if failed.is_some() { "failed" } else { outcome.as_str() }.to_owned(),
             error: failed.map(chain),
+            next_step: failed.and_then(Error::hint),
             counts: counts.clone(),
         };
         let mut batch = Batch::new();

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use ledger::{Cursor, Records, SubmissionRecord};
 use outbound::mutant;
 use tokio::sync::mpsc;
+use tracing::debug;
 use vmray::{Client, Entry, Submission, SubmissionFilter, SubmissionId};
 
 /// Submissions can become visible after others that finished later.
@@ -104,6 +105,7 @@ pub(crate) async fn list(
                     Entry::Unreadable { raw, reason } => unreadable.push((raw.to_string(), reason)),
                 }
             }
+            debug!(from = %window.from, to = ?window.to, submissions = submissions.len(), more = page.more, "listed a page");
             if listed.send(Listed::Page { submissions, unreadable }).await.is_err() {
                 return Ok(());
             }

@@ -13,7 +13,7 @@ use indicators::Rules;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, debug_span};
 
 use crate::Feed;
 use crate::read::{Read, read};
@@ -100,7 +100,7 @@ impl Work {
                             let _turn = turns.acquire().await.ok();
                             read(&client, &rules, group, now).await
                         }
-                        .in_current_span(),
+                        .instrument(debug_span!("sample", id = sample_id)),
                     ));
                     async move {
                         let sample = task.await.unwrap_or_else(|error| Read::Open {

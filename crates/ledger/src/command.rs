@@ -26,6 +26,16 @@ pub enum Command {
         /// Ids of the objects.
         ids: Vec<String>,
     },
+    /// Read open samples again, also those that are not due yet.
+    RetrySamples {
+        /// VMRay's ids of the samples.
+        ids: Vec<u64>,
+    },
+    /// Give open samples up, with a receipt.
+    DropSamples {
+        /// VMRay's ids of the samples.
+        ids: Vec<u64>,
+    },
 }
 
 /// A command that waits for a run.

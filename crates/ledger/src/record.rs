@@ -202,6 +202,9 @@ pub struct RunRecord {
     pub outcome: String,
     /// Why it failed.
     pub error: Option<String>,
+    /// What to do about that; runs of earlier versions do not say.
+    #[serde(default)]
+    pub next_step: Option<String>,
     /// Counts by name.
     pub counts: std::collections::BTreeMap<String, u64>,
 }

@@ -3,6 +3,7 @@
 use std::ops::Bound;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use slatedb::config::ScanOptions;
 use slatedb::{Db, DbIterator, DbReader, IterationOrder};
@@ -187,6 +188,19 @@ impl Records {
     /// Returns receipts, those of the highest sample ids first, at most `limit`.
     pub async fn newest_receipts(&self, limit: usize) -> Result<Vec<ReceiptRecord>, Error> {
         Ok(self.scan(key::RECEIPT, IterationOrder::Descending, limit).await?.into_iter().map(|(_, one)| one).collect())
+    }
+
+    /// Returns past runs that began before a time, newest first, at most `limit`.
+    pub async fn runs_before(&self, before: Timestamp, limit: usize) -> Result<Vec<RunRecord>, Error> {
+        let (from, to) = (key::RUN.as_bytes().to_vec(), key::run(before).into_bytes());
+        let mut found = Vec::new();
+        let Some(mut rows) = self.iterate(from, to, IterationOrder::Descending).await? else { return Ok(found) };
+        while found.len() < limit
+            && let Some(row) = rows.next().await?
+        {
+            found.push(decode(&row.key, &row.value)?);
+        }
+        Ok(found)
     }
 
     /// Returns past runs, newest first, at most `limit`.

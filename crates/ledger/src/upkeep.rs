@@ -51,11 +51,19 @@ impl Default for Upkeep {
     }
 }
 
+/// However many runs there are, those of so many days are kept.
+const KEEP_RUNS_AT_LEAST: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Older ones are kept while there are no more than this: 90 days of a run every ten minutes.
+const MOST_RUNS: usize = 13_000;
+
 /// Deletes receipts and runs that are too old.
 pub(crate) async fn expire(records: &Records, batch: &mut Batch, now: Timestamp) -> Result<(), Error> {
     let old = now.checked_sub(KEEP).unwrap_or(Timestamp::MIN);
-    for (_, run) in records.scan::<RunRecord>(key::RUN, IterationOrder::Ascending, usize::MAX).await? {
-        if run.started < old {
+    let recent = now.checked_sub(KEEP_RUNS_AT_LEAST).unwrap_or(Timestamp::MIN);
+    let runs = records.scan::<RunRecord>(key::RUN, IterationOrder::Ascending, usize::MAX).await?;
+    let too_many = runs.len().saturating_sub(MOST_RUNS);
+    for (position, (_, run)) in runs.into_iter().enumerate() {
+        if run.started < old || (position < too_many && run.started < recent) {
             batch.delete_run(run.started);
         }
     }

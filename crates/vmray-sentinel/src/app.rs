@@ -21,6 +21,8 @@ pub(crate) struct App {
     pub(crate) out: Paint,
     /// Colour on stderr.
     pub(crate) err: Paint,
+    /// Columns of stdout.
+    pub(crate) width: usize,
     /// Progress bars; hidden unless stderr is a terminal.
     pub(crate) bars: MultiProgress,
     /// The time.
@@ -32,6 +34,7 @@ impl App {
     pub(crate) fn new(settings: Settings, environment: &Environment, json: bool) -> Self {
         Self {
             out: if json { Paint::plain() } else { Paint::for_stream(&io::stdout(), environment) },
+            width: columns(),
             err: Paint::for_stream(&io::stderr(), environment),
             bars: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
             clock: Arc::new(SystemClock),
@@ -65,6 +68,17 @@ impl App {
         crate::telemetry::start(&config, &self.bars);
         Ok(())
     }
+}
+
+/// Lines are not longer than this, however wide the terminal is.
+const LONGEST_LINE: usize = 110;
+/// Below this a terminal wraps the lines itself.
+const SHORTEST_LINE: usize = 40;
+
+/// Returns how many columns a line of stdout has: those of the terminal, where it is one.
+fn columns() -> usize {
+    let columns = terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0));
+    columns.unwrap_or(LONGEST_LINE).clamp(SHORTEST_LINE, LONGEST_LINE)
 }
 
 /// How much a command logs by default.

@@ -6,22 +6,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, ValueHint};
 use jiff::Timestamp;
 
 use crate::config::{Environment, LogFormat, Scope, duration};
-use crate::hosting;
+use crate::{hosting, invocation};
 
 /// The port of the status page.
 pub(crate) const PAGE_PORT: u16 = 8080;
 /// Where the status page listens unless told otherwise.
 const PAGE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PAGE_PORT);
 
+/// What comes after the help.
+const AFTER_HELP: &str = "Try `vmray-sentinel demo`: it needs no account and no key.\n\
+    Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 stopped early, 4 done but quarantine holds records.";
+
 /// The verdicts of VMRay as threat intelligence in Microsoft Sentinel.
 #[derive(Debug, Parser)]
 #[command(name = "vmray-sentinel", version, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Try `vmray-sentinel demo`: it needs no account and no key.\n\
-    Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 stopped early, 4 done but quarantine holds records.")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -30,7 +32,7 @@ pub(crate) struct Cli {
 }
 
 /// Flags of every command.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Global {
     /// Configuration file (TOML); the environment wins over it
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -44,7 +46,7 @@ pub(crate) struct Global {
     /// Print one JSON object on stdout
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// What is logged to stderr, as in info or debug,slatedb=warn
+    /// What is logged to stderr, as in debug, or info,feed=trace
     #[arg(long, global = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
     /// How it is logged
@@ -65,15 +67,15 @@ pub(crate) enum Command {
     Functions,
     /// Turn VMRay reports from disk into a STIX bundle, offline
     Convert(Convert),
-    /// Look at what Sentinel refused, send it again or drop it
+    /// Look at what Sentinel refused or VMRay did not give, try it again or drop it
     #[command(subcommand)]
     Quarantine(Quarantine),
-    /// What the feed has done and what is open
-    Status,
-    /// Take the state along, or look at all of it
+    /// What the feed has done and what is open; exit 1 after a run that failed
+    Status(Status),
+    /// Print all that is known, or replace the key of links
     #[command(subcommand)]
     State(State),
-    /// Check settings, keys, roles and state, and say how to mend what is wrong
+    /// Check settings, keys, roles and state, and say how to fix what is wrong
     Doctor,
     /// Stand-ins for VMRay, Entra and Sentinel on this machine
     Simulate(Simulate),
@@ -133,10 +135,10 @@ pub(crate) struct Serve {
 /// Reports to STIX.
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
-    /// summary_v2.json files and replies of /rest/sample/ID/iocs
+    /// summary_v2.json files and replies of /rest/sample/ID/iocs, folders with such files, or - for standard input
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
-    /// When the values were seen, instead of the time in the report or of the file
+    /// When the values were seen, instead of the time in the report or of the file (of now, from standard input)
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) seen: Option<Timestamp>,
 }
@@ -146,14 +148,14 @@ pub(crate) struct Convert {
 pub(crate) enum Quarantine {
     /// List refused indicators and samples that could not be read
     List,
-    /// Show one record
+    /// Show one record or sample
     Show {
-        /// Indicator id, as the list shows it
+        /// Indicator id or its beginning, or sample id, as the list shows it
         id: String,
     },
-    /// Send records again in the next run
+    /// Send records and read samples again in the next run
     Replay(Selection),
-    /// Forget records in the next run
+    /// Forget records and give samples up in the next run
     Drop(Selection),
 }
 
@@ -161,11 +163,26 @@ pub(crate) enum Quarantine {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Selection {
-    /// Indicator ids, as the list shows them
+    /// Indicator ids or their beginnings, and sample ids, as the list shows them
+    #[arg(value_name = "ID")]
     pub(crate) ids: Vec<String>,
-    /// Every record
+    /// Every record and every sample
     #[arg(long)]
     pub(crate) all: bool,
+}
+
+/// What the feed has done.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// For monitors, one line: exit 1 when the last run failed or the next is overdue, 4 when something is held back
+    #[arg(long, conflicts_with = "runs")]
+    pub(crate) check: bool,
+    /// List so many past runs, newest first; those of the last 30 days are always kept
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) runs: Option<u32>,
+    /// Only runs that started before this time
+    #[arg(long, value_name = "TIME", value_parser = instant, requires = "runs")]
+    pub(crate) before: Option<Timestamp>,
 }
 
 /// The state.
@@ -216,8 +233,7 @@ pub(crate) enum Config {
         #[arg(long, value_enum, default_value_t = Scope::Read)]
         scope: Scope,
     },
-    /// Print the reference page of the settings
-    #[command(hide = true)]
+    /// Print the reference page of the settings, as Markdown
     Reference,
 }
 
@@ -231,16 +247,28 @@ impl Cli {
     }
 
     fn read(mut arguments: Vec<OsString>, environment: &Environment) -> Result<Self, clap::Error> {
-        Self::try_parse_from(&arguments).or_else(|error| match error.kind() {
+        let program = arguments.first().and_then(|program| program.to_str()).map(str::to_owned);
+        let help = invocation::in_text_of(program.as_deref(), environment, AFTER_HELP);
+        let parse = |arguments: &[OsString]| {
+            let mut command = Self::command().after_help(help.clone());
+            let matches = command.try_get_matches_from_mut(arguments)?;
+            Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+        };
+        parse(&arguments).or_else(|error| match error.kind() {
             ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
                 if hosting::is_hosted(environment) =>
             {
                 arguments.push("functions".into());
-                Self::try_parse_from(&arguments)
+                parse(&arguments)
             }
             _ => Err(error),
         })
     }
+}
+
+/// Returns what this process was started as: a name, or a path.
+pub(crate) fn program() -> Option<String> {
+    std::env::args_os().next()?.into_string().ok()
 }
 
 impl Global {
@@ -278,7 +306,6 @@ fn instant(text: &str) -> Result<Timestamp, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
     use rstest::rstest;
 
     use super::*;
@@ -302,7 +329,7 @@ mod tests {
     fn under_the_functions_host_a_command_is_that_command_and_a_wrong_one_an_error() {
         let hosted = Environment::from([("FUNCTIONS_CUSTOMHANDLER_PORT", "7071")]);
         let read = |command: &str| Cli::read(["vmray-sentinel", command].map(OsString::from).to_vec(), &hosted);
-        assert!(matches!(read("status").unwrap().command, Command::Status));
+        assert!(matches!(read("status").unwrap().command, Command::Status(_)));
         assert_eq!(read("statsu").unwrap_err().exit_code(), 2);
     }
 

@@ -1,6 +1,7 @@
 //! The clients, made from the settings.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use outbound::{Clock, Exchange, Pacer, RetryPolicy, Transport};
 use sentinel::{Identity, LogsClient, Tokens, UploadClient};
@@ -28,6 +29,17 @@ pub(crate) fn vmray(
 pub(crate) fn tokens(config: &SentinelConfig, transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Arc<Tokens> {
     let transport = Arc::clone(transport);
     Arc::new(Tokens::new(transport, Arc::clone(clock), &config.cloud, config.identity.clone()))
+}
+
+/// The same for a person who waits: one attempt, so that what is wrong is said at once.
+pub(crate) fn tokens_at_once(
+    config: &SentinelConfig,
+    transport: &Arc<dyn Transport>,
+    clock: &Arc<dyn Clock>,
+    patience: Duration,
+) -> Arc<Tokens> {
+    let tokens = Tokens::new(Arc::clone(transport), Arc::clone(clock), &config.cloud, config.identity.clone());
+    Arc::new(tokens.with_policy(RetryPolicy::once(patience)))
 }
 
 /// Returns a client of the upload API that keeps the configured pace.

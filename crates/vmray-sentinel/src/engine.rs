@@ -10,6 +10,7 @@ use ledger::{StateUrl, Storage};
 use outbound::{Clock, RetryPolicy, Transport};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, debug_span};
 
 use crate::api::{ApiConfig, ApiSettings};
 use crate::config::{
@@ -185,7 +186,8 @@ impl Engine {
         mut watcher: impl FnMut(&Progress),
     ) -> Result<RunSummary, Failed> {
         let (progress, mut seen) = watch::channel(Progress::default());
-        let mut run = Box::pin(self.feed.run(options, &progress, stop));
+        let run = self.feed.run(options, &progress, stop).instrument(debug_span!("run", route = ROUTE));
+        let mut run = Box::pin(run);
         loop {
             tokio::select! {
                 outcome = &mut run => return outcome,

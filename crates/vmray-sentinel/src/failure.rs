@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::config::Problems;
 use crate::exit::Exit;
+use crate::invocation::in_text;
 use crate::paint::Paint;
 use crate::state;
 
@@ -44,12 +45,10 @@ impl Failure {
             _ => Exit::Failed,
         };
         let hint = match &error {
-            feed::Error::State(error) => state::hint(error),
-            feed::Error::Vmray(error) => error.hint().to_owned(),
-            feed::Error::Upload(error) => error.hint(),
-            feed::Error::Serialise(_) => "this is a fault of the program: report it with the log".to_owned(),
+            feed::Error::State(error) => Some(state::hint(error)),
+            other => other.hint(),
         };
-        Self { exit, error: error.into(), hints: vec![hint] }
+        Self { exit, hints: hint.into_iter().collect(), error: error.into() }
     }
 
     /// Returns the chain of causes in one line, for logs and the status page.
@@ -59,13 +58,13 @@ impl Failure {
         for hint in &self.hints {
             write!(line, "; {hint}").unwrap_or_default();
         }
-        line
+        in_text(&line)
     }
 
-    /// Returns a line for each thing to mend: several for settings, else [`one_line`](Self::one_line).
+    /// Returns a line for each thing to fix: several for settings, else [`one_line`](Self::one_line).
     pub(crate) fn lines(&self) -> Vec<String> {
         match self.error.downcast_ref::<Problems>() {
-            Some(problems) => problems.iter().map(ToString::to_string).collect(),
+            Some(problems) => problems.iter().map(|problem| in_text(&problem.to_string())).collect(),
             None => vec![self.one_line()],
         }
     }
@@ -90,18 +89,18 @@ impl Failure {
         for hint in &self.hints {
             writeln!(text, "{} {hint}", paint.command("hint:")).unwrap_or_default();
         }
-        text
+        in_text(&text)
     }
 
     /// Returns the object for stdout.
     pub(crate) fn json(&self) -> FailureJson {
-        let mut causes = self.error.chain().map(ToString::to_string);
+        let mut causes = self.error.chain().map(|cause| in_text(&cause.to_string()));
         FailureJson {
             outcome: "failed",
             exit_code: self.exit as u8,
             error: causes.next().unwrap_or_default(),
             causes: causes.collect(),
-            hints: self.hints.clone(),
+            hints: self.hints.iter().map(|hint| in_text(hint)).collect(),
         }
     }
 }

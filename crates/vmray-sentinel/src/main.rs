@@ -18,6 +18,7 @@ mod failure;
 mod health;
 mod hosting;
 mod http;
+mod invocation;
 mod live;
 mod output;
 mod paint;
@@ -37,5 +38,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let environment = config::Environment::of_process();
     let cli = cli::Cli::of_process(&environment);
+    invocation::note(cli::program().as_deref(), &cli.global, &environment);
     commands::start(cli, &environment).into()
 }

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 
 use crate::exit::Exit;
 use crate::paint::Paint;
-use crate::words;
+use crate::{invocation, words};
 
 /// How the process ends after a run.
 pub(crate) fn exit(summary: &RunSummary) -> Exit {
@@ -42,7 +42,7 @@ pub(crate) fn text(summary: &RunSummary, took: Duration, dry_run: bool, paint: P
     let held = [(summary.quarantine_open, "refused record"), (summary.samples_open, "open sample")];
     let held: Vec<_> = held.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| words::count(*n, noun)).collect();
     if !held.is_empty() {
-        let command = paint.command("vmray-sentinel quarantine list");
+        let command = paint.command(invocation::command("quarantine list"));
         writeln!(text, "\n{} Why: {command}", paint.warn(format!("{} held back.", held.join(" and "))))
             .unwrap_or_default();
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use ledger::{Command, Commands, OpenSample, QuarantineRecord, Reader, RunRecord, Storage};
+use ledger::{Command, Commands, OpenSample, QuarantineRecord, Reader, Records, RunRecord, Storage};
 use serde::Serialize;
 
 use crate::config::ROUTE;
@@ -27,7 +27,7 @@ pub(crate) struct View {
     /// What Sentinel refused.
     pub(crate) quarantine: Vec<Refused>,
     /// Samples that could not be read yet.
-    pub(crate) open_samples: Vec<OpenSample>,
+    pub(crate) open_samples: Vec<Open>,
     /// Past runs, newest first.
     pub(crate) runs: Vec<RunRecord>,
 }
@@ -55,20 +55,40 @@ pub(crate) struct Refused {
     pub(crate) next_run: Option<&'static str>,
 }
 
+/// A sample that VMRay did not give yet.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Open {
+    /// VMRay's id of it.
+    pub(crate) sample_id: u64,
+    /// When reading it first failed.
+    pub(crate) since: Timestamp,
+    /// When it was last tried.
+    pub(crate) last_attempt: Timestamp,
+    /// How often it was tried.
+    pub(crate) attempts: u64,
+    /// VMRay's words.
+    pub(crate) reason: String,
+    /// Since when VMRay says, each time, that there is no such sample.
+    pub(crate) not_found_since: Option<Timestamp>,
+    /// `replay` or `drop`, when that waits for the next run.
+    pub(crate) next_run: Option<&'static str>,
+}
+
 impl View {
     /// Reads it all. A ledger that does not exist reads as empty.
     pub(crate) async fn read(storage: &Storage) -> Result<Self, ledger::Error> {
         let reader = Reader::open(storage, ROUTE).await?;
         let records = reader.records();
         let binding = records.binding().await?;
+        let (quarantine, open_samples) = held(storage, records).await?;
         Ok(Self {
             vmray: binding.as_ref().map(|binding| binding.vmray.clone()),
             workspace: binding.map(|binding| binding.workspace),
             read_until: records.cursor().await?.map(|cursor| cursor.until),
             indicators: records.count_indicators().await?,
             outbox: records.outbox_ids().await?.len(),
-            quarantine: quarantine(storage, records).await?,
-            open_samples: records.open_samples().await?,
+            quarantine,
+            open_samples,
             runs: records.newest_runs(RUNS).await?,
         })
     }
@@ -79,23 +99,38 @@ impl View {
     }
 }
 
-/// Returns what is in quarantine, with what waits to be done about it.
-pub(crate) async fn quarantine(storage: &Storage, records: &ledger::Records) -> Result<Vec<Refused>, ledger::Error> {
-    let mut asked = BTreeMap::new();
+/// Returns what is in quarantine and which samples are open, with what waits to be done about them.
+pub(crate) async fn held(storage: &Storage, records: &Records) -> Result<(Vec<Refused>, Vec<Open>), ledger::Error> {
+    let (mut of_records, mut of_samples) = (BTreeMap::new(), BTreeMap::new());
     for waiting in Commands::of(storage, ROUTE).waiting().await? {
-        let (ids, what) = match waiting.command {
-            Command::ReplayQuarantine { ids } => (ids, "replay"),
-            Command::DropQuarantine { ids } => (ids, "drop"),
-        };
-        asked.extend(ids.into_iter().map(|id| (id, what)));
+        match waiting.command {
+            Command::ReplayQuarantine { ids } => of_records.extend(ids.into_iter().map(|id| (id, REPLAY))),
+            Command::DropQuarantine { ids } => of_records.extend(ids.into_iter().map(|id| (id, DROP))),
+            Command::RetrySamples { ids } => of_samples.extend(ids.into_iter().map(|id| (id, REPLAY))),
+            Command::DropSamples { ids } => of_samples.extend(ids.into_iter().map(|id| (id, DROP))),
+        }
     }
-    let records = records.quarantine().await?;
-    Ok(records.into_iter().map(|(id, record)| Refused::new(asked.get(&id).copied(), id, record)).collect())
+    let refused = records.quarantine().await?.into_iter();
+    let refused = refused.map(|(id, record)| Refused::new(of_records.get(&id).copied(), id, record)).collect();
+    let open = records.open_samples().await?.into_iter();
+    let open = open.map(|sample| Open::new(of_samples.get(&sample.sample_id).copied(), sample)).collect();
+    Ok((refused, open))
 }
+
+/// What waits for the next run.
+const REPLAY: &str = "replay";
+const DROP: &str = "drop";
 
 impl Refused {
     fn new(next_run: Option<&'static str>, id: String, record: QuarantineRecord) -> Self {
         let QuarantineRecord { kind, value, reason, server, first_attempt, last_attempt, attempts, .. } = record;
         Self { id, kind, value, reason, server, first_attempt, last_attempt, attempts, next_run }
+    }
+}
+
+impl Open {
+    fn new(next_run: Option<&'static str>, sample: OpenSample) -> Self {
+        let OpenSample { sample_id, since, last_attempt, attempts, reason, not_found_since } = sample;
+        Self { sample_id, since, last_attempt, attempts, reason, not_found_since, next_run }
     }
 }

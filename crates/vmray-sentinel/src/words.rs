@@ -91,12 +91,13 @@ pub(crate) fn outcome(word: &str) -> &str {
     }
 }
 
-/// Breaks a text into lines of at most `width` characters where there are blanks.
+/// Breaks a text into lines of at most `width` characters where there are blanks. What stands between backticks is a
+/// command, and stays whole so that it can be copied.
 pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.lines() {
         let mut line = String::new();
-        for word in paragraph.split(' ') {
+        for word in unbreakable(paragraph) {
             if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
                 lines.push(std::mem::take(&mut line));
             }
@@ -108,6 +109,15 @@ pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
         lines.push(line);
     }
     lines
+}
+
+/// The words of a line; blanks between backticks belong to the word.
+fn unbreakable(text: &str) -> impl Iterator<Item = &str> {
+    let mut in_command = false;
+    text.split(move |c| {
+        in_command ^= c == '`';
+        c == ' ' && !in_command
+    })
 }
 
 #[cfg(test)]
@@ -140,6 +150,7 @@ mod tests {
     fn wraps_at_blanks_and_keeps_long_words() {
         assert_eq!(wrapped("one two three\nfour", 7), ["one two", "three", "four"]);
         assert_eq!(wrapped("abcdefghij k", 4), ["abcdefghij", "k"]);
+        assert_eq!(wrapped("run `a b c` now", 6), ["run", "`a b c`", "now"]);
     }
 
     #[test]

@@ -379,3 +379,46 @@ fn a_dropped_indicator_is_sent_when_vmray_reports_it_again() {
     setting.run(&run()).unwrap();
     assert!(setting.indicators().contains_key(&id));
 }
+
+#[test]
+fn an_open_sample_that_is_not_due_is_read_when_it_is_asked_for() {
+    let mut world = World::new();
+    malicious(&mut world, 1, "2026-01-20T10:00:00Z", vec![domain("d.example.net")]);
+    world.sample_mut(1).unwrap().access = Access::Forbidden;
+    let setting = Setting::new(world, StackOptions::default(), at(NOW));
+    setting.run(&run()).unwrap();
+    setting.clock.pass(SignedDuration::from_hours(25));
+    setting.run(&run()).unwrap();
+    setting.stack.vmray.edit(|world| world.sample_mut(1).unwrap().access = Access::Open);
+    setting.clock.pass(SignedDuration::from_hours(1));
+    assert_eq!(setting.run(&run()).unwrap().samples_open, 1, "after a day it is tried daily");
+
+    setting.leave(&Command::RetrySamples { ids: vec![1, 77] });
+    assert_eq!(setting.run(&run()).unwrap().samples_open, 0);
+    assert_eq!(setting.indicators().len(), 1);
+}
+
+#[test]
+fn a_dropped_sample_becomes_a_receipt_and_is_read_when_vmray_lists_something_new_of_it() {
+    let mut world = World::new();
+    malicious(&mut world, 1, "2026-01-20T10:00:00Z", vec![domain("d.example.net")]);
+    world.sample_mut(1).unwrap().access = Access::Forbidden;
+    let setting = Setting::new(world, StackOptions::default(), at(NOW));
+    setting.run(&run()).unwrap();
+    setting.leave(&Command::DropSamples { ids: vec![1, 77] });
+    let summary = setting.run(&run()).unwrap();
+    assert_eq!((summary.samples_open, summary.notes.dropped().get("sample_dropped")), (0, Some(&1)));
+    let again = RunOptions { since: Some(at("2026-01-01T00:00:00Z")), ..run() };
+    assert_eq!(setting.run(&again).unwrap().samples_open, 0, "it is not read again because it is listed again");
+    let receipts = setting.known().receipts;
+    assert_eq!((receipts.len(), receipts[0].reason.as_str(), receipts[0].sample_id), (1, "sample_dropped", 1));
+
+    setting.stack.vmray.edit(|world| {
+        world.sample_mut(1).unwrap().access = Access::Open;
+        let again = Submission::finished(2001, 1, at("2026-02-01T12:30:00Z"), Some(Verdict::Malicious));
+        world.add_submission(again);
+    });
+    setting.clock.pass(SignedDuration::from_hours(1));
+    setting.run(&run()).unwrap();
+    assert_eq!(setting.indicators().len(), 1);
+}

@@ -51,6 +51,7 @@ async fn a_thousand_runs_leave_a_bounded_number_of_objects() {
                 ended: now,
                 outcome: "done".into(),
                 error: None,
+                next_step: None,
                 counts: std::collections::BTreeMap::new(),
             })
             .unwrap();
@@ -80,6 +81,7 @@ async fn old_runs_are_forgotten() {
                 ended: at(minute),
                 outcome: "done".into(),
                 error: None,
+                next_step: None,
                 counts: std::collections::BTreeMap::new(),
             })
             .unwrap();
@@ -89,5 +91,36 @@ async fn old_runs_are_forgotten() {
     let ledger = open(at(60 * 24 * 100)).await;
     let left: Vec<_> = ledger.records().newest_runs(10).await.unwrap().iter().map(|run| run.started).collect();
     assert_eq!(left, [at(60 * 24 * 50)]);
+    ledger.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn runs_of_a_month_are_kept_and_read_page_by_page_however_many_there_are() {
+    let storage = Storage::over(Arc::new(InMemory::new()));
+    let ledger = Ledger::open(&storage, ROUTE, &binding(), at(0), Upkeep::default()).await.unwrap();
+    let mut batch = Batch::new();
+    let run = |minute: i64| RunRecord {
+        started: at(minute),
+        ended: at(minute),
+        outcome: "done".into(),
+        error: None,
+        next_step: None,
+        counts: std::collections::BTreeMap::new(),
+    };
+    // One every three minutes for fifty days: 24,000 of them.
+    for number in 0..24_000 {
+        batch.put_run(&run(number * 3)).unwrap();
+    }
+    ledger.commit(batch).await.unwrap();
+    ledger.close().await.unwrap();
+    let now = at(24_000 * 3);
+    let ledger = Ledger::open(&storage, ROUTE, &binding(), now, Upkeep::default()).await.unwrap();
+    let page = ledger.records().runs_before(now, 20).await.unwrap();
+    assert_eq!((page.len(), page[0].started), (20, at(23_999 * 3)));
+    let next = ledger.records().runs_before(page[19].started, 20).await.unwrap();
+    assert_eq!(next[0].started, at(23_979 * 3));
+    let kept = ledger.records().newest_runs(usize::MAX).await.unwrap();
+    let days = |run: &RunRecord| now.duration_since(run.started).as_hours() / 24;
+    assert_eq!(kept.last().map(days), Some(30), "{}", kept.len());
     ledger.close().await.unwrap();
 }

@@ -12,7 +12,7 @@ use crate::paint::Paint;
 
 pub(crate) fn run(app: &App, which: &Config) -> Result<Exit, Failure> {
     match which {
-        Config::Show => show(app)?,
+        Config::Show => return show(app),
         Config::Schema => output::json(&config::schema())?,
         Config::ApiKey { name, scope } => api_key(app, name, *scope)?,
         Config::Reference if app.json => output::json(&json!({ "markdown": config::reference() }))?,
@@ -32,16 +32,17 @@ fn api_key(app: &App, name: &str, scope: Scope) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(app: &App) -> Result<(), Failure> {
+fn show(app: &App) -> Result<Exit, Failure> {
     let shown = config::effective(&app.settings);
     let problems = app.settings.problems();
     if app.json {
+        // One object, which has the problems in it.
         output::json(&json!({ "settings": shown, "problems": problems.iter().collect::<Vec<_>>() }))?;
-    } else {
-        output::text(&table(&shown, app.out))?;
+        return Ok(if problems.is_empty() { Exit::Done } else { Exit::Usage });
     }
+    output::text(&table(&shown, app.out))?;
     // The table still helps to find what is wrong.
-    if problems.is_empty() { Ok(()) } else { Err(problems.clone().into()) }
+    if problems.is_empty() { Ok(Exit::Done) } else { Err(problems.clone().into()) }
 }
 
 fn table(shown: &[Shown], paint: Paint) -> String {

@@ -25,7 +25,7 @@ use crate::failure::Failure;
 use crate::http::Server;
 use crate::paint::Paint;
 use crate::progress::Display;
-use crate::{output, signals, words};
+use crate::{invocation, output, signals, words};
 
 /// One run and how long it took.
 struct Timed {
@@ -144,12 +144,12 @@ impl Story<'_> {
         }
         row("state", &self.state);
         writeln!(text, "\nTry next").unwrap_or_default();
-        let state = format!("--state-url {}", self.state);
         for command in ["status", "quarantine list"] {
-            writeln!(text, "  {}", paint.command(format!("vmray-sentinel {command} {state}"))).unwrap_or_default();
+            let command = invocation::command_on(&self.state, command);
+            writeln!(text, "  {}", paint.command(command)).unwrap_or_default();
         }
         match &self.page {
-            None => writeln!(text, "  {}", paint.command("vmray-sentinel demo")).unwrap_or_default(),
+            None => writeln!(text, "  {}", paint.command(invocation::command("demo"))).unwrap_or_default(),
             Some(page) => {
                 writeln!(text, "  {}", paint.command(format!("curl {}", self.objects_url))).unwrap_or_default();
                 let ask = format!("curl --json '{{\"items\":[{{\"url\":\"http://new.example/\"}}]}}' {page}api/enrich");

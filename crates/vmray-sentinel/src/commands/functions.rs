@@ -1,5 +1,7 @@
 //! `functions`: under the Azure Functions host.
 
+use tracing::warn;
+
 use crate::app::App;
 use crate::config::LogConfig;
 use crate::exit::Exit;
@@ -15,6 +17,9 @@ pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
         Err(problems) => (LogConfig::default(), Some(problems)),
     };
     telemetry::start_under_functions(&config);
+    for problem in app.settings.misspelt() {
+        warn!("{problem}");
+    }
     let stop = signals::stop_token();
     hosting::serve(app.clone(), problems, listener, stop).await?;
     Ok(Exit::Restart)

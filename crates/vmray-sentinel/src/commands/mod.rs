@@ -13,11 +13,14 @@ mod simulate;
 mod state;
 mod status;
 
+use tracing::warn;
+
 use crate::app::{App, Quiet};
 use crate::cli::{Cli, Command};
 use crate::config::{Environment, Settings};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::invocation::in_text;
 use crate::output;
 
 /// Runs the command and returns how the process ends. Prints the failure, if there is one.
@@ -51,6 +54,7 @@ async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
     // The custom handler logs in its own way, and goes on when the settings of the log are wrong.
     if !matches!(command, Command::Functions) {
         app.start_logs(quiet(&command))?;
+        warn_of_misspelt(app, &command);
     }
     match command {
         Command::Config(which) => config::run(app, &which),
@@ -59,12 +63,22 @@ async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
         Command::Simulate(args) => simulate::run(app, &args).await,
         Command::Quarantine(which) => quarantine::run(app, &which).await,
         Command::State(which) => state::run(app, &which).await,
-        Command::Status => status::run(app).await,
+        Command::Status(args) => status::run(app, &args).await,
         Command::Doctor => doctor::run(app).await,
         Command::Feed(args) => feed::run(app, &args).await,
         Command::Serve(args) => serve::run(app, &args).await,
         Command::Functions => functions::run(app).await,
         Command::Demo(args) => demo::run(app, &args).await,
+    }
+}
+
+/// Says which variables look like settings and are none. `doctor` reports them itself, and `demo` reads no setting.
+fn warn_of_misspelt(app: &App, command: &Command) {
+    if matches!(command, Command::Doctor | Command::Demo(_)) {
+        return;
+    }
+    for problem in app.settings.misspelt() {
+        warn!("{}", in_text(&problem.to_string()));
     }
 }
 

@@ -39,6 +39,12 @@ impl Environment {
         }
         Ok(Some((spelling, value)))
     }
+
+    /// Returns the names that have a value, as they are spelt.
+    pub(crate) fn set_names(&self) -> impl Iterator<Item = &str> {
+        let spelt = self.variables.values().flatten();
+        spelt.filter(|(_, value)| !value.trim().is_empty()).map(|(spelling, _)| spelling.as_str())
+    }
 }
 
 /// Names and values may be secrets; neither is shown.

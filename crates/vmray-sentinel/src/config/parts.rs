@@ -49,9 +49,13 @@ pub(crate) struct IndicatorConfig {
 /// Upload requests a minute that Sentinel allows one principal.
 const SENTINEL_ALLOWS_PER_MINUTE: usize = 100;
 
+/// Where VMRay's API is below its address. Copied from a browser or a document, the address often has it already.
+pub(crate) const API: &str = "/rest";
+
 impl VmrayConfig {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
-        let base = reader.required(&settings::VMRAY_BASE_URL);
+        let base = reader.required::<ServiceUrl>(&settings::VMRAY_BASE_URL);
+        let base = base.map(|base| base.without_end(API).unwrap_or(base));
         let key = reader.secret(&settings::VMRAY_API_KEY);
         let concurrency = reader.integer(&settings::VMRAY_CONCURRENCY);
         Some(Self { base: base?, key: key?, concurrency: concurrency? })
@@ -276,6 +280,15 @@ mod tests {
         assert_eq!((vmray.concurrency, sentinel.uploads_per_minute, sentinel.uploads_in_flight), (16, 95, 12));
         assert!(matches!(sentinel.identity, Identity::ClientSecret { .. }));
         assert_eq!(sentinel.warning(), None);
+    }
+
+    #[rstest]
+    #[case("https://vmray.example/rest/")]
+    #[case("https://vmray.example/rest")]
+    #[case("vmray.example")]
+    fn an_address_with_the_path_of_the_api_is_the_servers(#[case] text: &str) {
+        let (vmray, _, _) = read(&[("VmrayBaseURL", text)]).unwrap();
+        assert_eq!(vmray.base.to_string(), "https://vmray.example");
     }
 
     #[test]

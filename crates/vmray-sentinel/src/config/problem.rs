@@ -1,6 +1,6 @@
 //! What is wrong with the settings, all of it at once.
 //!
-//! An operator who mends one setting only to meet the next loses a deployment each time, so every check adds
+//! An operator who fixes one setting only to meet the next loses a deployment each time, so every check adds
 //! to one list and the list is reported whole.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::settings::Setting;
 
-/// One thing to mend.
+/// One thing to fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
     /// The setting it is about, if it is about one.

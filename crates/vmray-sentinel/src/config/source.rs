@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::environment::Environment;
 use super::file;
+use super::misspelt;
 use super::problem::{Problem, Problems};
 use super::settings::{self, ALL, CONFIG_URL, Fallback, Form, Setting};
 
@@ -117,6 +118,11 @@ impl Settings {
         self.values.get(setting.name)
     }
 
+    /// Returns the address of VMRay as somebody wrote it.
+    pub(crate) fn vmray_address(&self) -> Option<&str> {
+        self.get(&settings::VMRAY_BASE_URL).map(|value| value.text.as_str())
+    }
+
     /// Returns the state that a flag names.
     pub(crate) fn state_url_flag(&self) -> Option<String> {
         let value = self.get(&settings::STATE_URL)?;
@@ -126,6 +132,11 @@ impl Settings {
     /// Returns how many settings somebody chose.
     pub(crate) fn count_chosen(&self) -> usize {
         self.values.values().filter(|value| value.origin != Origin::Default).count()
+    }
+
+    /// Returns what is set in the environment under a name that looks like a setting and is none.
+    pub(crate) fn misspelt(&self) -> Vec<Problem> {
+        misspelt::find(&self.environment)
     }
 
     /// Returns the environment, for the few names that are not ours.

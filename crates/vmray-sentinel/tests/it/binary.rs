@@ -55,12 +55,33 @@ impl Setup {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
-        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
-        Done {
-            code: status.code().unwrap_or(-1),
-            stdout: String::from_utf8(stdout).unwrap(),
-            stderr: String::from_utf8(stderr).unwrap(),
-        }
+        done(&mut self.command(arguments))
+    }
+
+    /// Runs with something on standard input.
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Done {
+        let file = self.home().join("stdin");
+        std::fs::write(&file, input).unwrap();
+        done(self.command(arguments).stdin(std::fs::File::open(file).unwrap()))
+    }
+
+    /// Runs a line as a shell does, in the home folder; the binary is found by its name.
+    pub(crate) fn shell(&self, line: &str) -> Done {
+        let bin = Path::new(assert_cmd::cargo::cargo_bin!("vmray-sentinel")).parent().unwrap().to_str().unwrap();
+        let path = format!("{bin}:/usr/local/bin:/usr/bin:/bin");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", line]).env_clear().env("HOME", self.home.path()).env("PATH", path);
+        shell.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        done(shell.current_dir(self.home.path()).stdin(Stdio::null()))
+    }
+}
+
+fn done(command: &mut Command) -> Done {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    Done {
+        code: status.code().unwrap_or(-1),
+        stdout: String::from_utf8(stdout).unwrap(),
+        stderr: String::from_utf8(stderr).unwrap(),
     }
 }
 

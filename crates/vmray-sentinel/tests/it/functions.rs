@@ -199,7 +199,7 @@ fn a_timer_while_a_run_is_on_is_answered_at_once_and_starts_none() {
     // Stopping ends the run that hangs, and its caller hears of it.
     let done = hosted.stop().code(200);
     let first = Answer::read(first);
-    assert_eq!(first.status, 200);
+    assert_eq!(first.status, 200, "{}", first.logs());
     assert!(first.logs().contains("stopped early"), "{}", first.logs());
     assert_eq!(done.stdout.matches("a run begins").count(), 1, "{}", done.stdout);
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use ledger::{Batch, Ledger, OutboxRecord, Reader, StateUrl, Storage, Upkeep};
+use serde_json::Value;
 
 use crate::binary::Setup;
 use crate::simulate::Simulator;
@@ -59,10 +60,49 @@ fn a_refused_object_is_listed_replayed_and_dropped() {
     setup.run(&["feed", "--once"]).code(4);
     assert_eq!(attempts(&setup), 2);
 
-    // Forgotten.
-    setup.run(&["quarantine", "drop", ID]).code(0);
+    // Forgotten, by the beginning of its id.
+    assert!(setup.run(&["quarantine", "show", "indicator--ffff"]).code(1).stderr.contains("is not in quarantine"));
+    setup.run(&["quarantine", "drop", "indicator--0000"]).code(0);
     setup.run(&["feed", "--once"]).code(0);
     assert_eq!(setup.run(&["quarantine", "list"]).code(0).stdout, "Nothing is held back.\n");
+}
+
+#[test]
+fn an_open_sample_is_shown_read_again_and_given_up() {
+    let home = Setup::new();
+    let faults = home.home().join("faults.json");
+    let rule = r#"[{"service": "vmray", "path": "/iocs", "fault": {"status": 403}}]"#;
+    std::fs::write(&faults, rule).unwrap();
+    let simulator = Simulator::start(&["--samples", "12", "--faults", faults.to_str().unwrap()]);
+    let setup = simulator.setup().with("VmraySampleVerdict", "Malicious & Suspicious");
+    let held = |setup: &Setup| setup.run(&["quarantine", "list", "--json"]).code(0).json()["open_samples"].clone();
+    let first = setup.run(&["feed", "--once"]);
+    assert_eq!(first.code, 4, "{}{}", first.stdout, first.stderr);
+    let id = held(&setup)[0]["sample_id"].to_string();
+
+    let shown = setup.run(&["quarantine", "show", &id]).code(0).stdout;
+    assert!(shown.contains(&id) && shown.contains("403") && shown.contains("tried again by every run"), "{shown}");
+    let json = setup.run(&["quarantine", "show", &id, "--json"]).code(0).json();
+    assert_eq!(json["sample"]["attempts"], 1);
+
+    let replay = setup.run(&["quarantine", "replay", &id]).code(0);
+    assert_eq!(replay.stdout, "1 sample is read again by the next run.\n");
+    assert_eq!(held(&setup)[0]["next_run"], "replay");
+    setup.run(&["feed", "--once"]).code(4);
+    let again = held(&setup);
+    assert_eq!(
+        (again[0]["sample_id"].to_string(), &again[0]["attempts"], &again[0]["next_run"]),
+        (id.clone(), &2.into(), &Value::Null)
+    );
+
+    let drop = setup.run(&["quarantine", "drop", &id, "--json"]).code(0).json();
+    assert_eq!((&drop["next_run"], drop["samples"][0].to_string()), (&"drop".into(), id.clone()));
+    setup.run(&["feed", "--once"]);
+    let left = held(&setup);
+    assert!(left.as_array().unwrap().iter().all(|sample| sample["sample_id"].as_u64() != id.parse().ok()), "{left}");
+    let receipts = setup.run(&["state", "export"]).code(0).stdout;
+    assert!(receipts.contains("sample_dropped") && receipts.contains(&id), "{receipts}");
+    setup.run(&["quarantine", "show", &id]).code(1);
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(super) async fn tables(
     let (Some(sentinel), Some(transport)) = (sentinel, transport) else {
         return Some(Check::skipped(NAME, "the settings"));
     };
-    let tokens = connect::tokens(sentinel, transport, clock);
+    let tokens = connect::tokens_at_once(sentinel, transport, clock, PATIENCE);
     let client = connect::logs(config, sentinel, transport, RetryPolicy::once(PATIENCE), tokens, clock);
     Some(match tokio::time::timeout(PATIENCE, client.probe(health::RUNS)).await {
         Ok(answer) => read(&config.rule, answer),
@@ -37,11 +37,11 @@ pub(super) async fn tables(
 fn read(rule: &RuleId, answer: Result<(), LogsError>) -> Check {
     match answer {
         Ok(()) => Check::good(NAME, format!("{rule} took a call without rows: endpoint, rule and role are right")),
-        Err(LogsError::BadRequest { message }) => Check::good(
+        Err(LogsError::BadRequest { message }) => Check::warning(
             NAME,
             format!(
-                "{rule} refuses a call without rows, as it may, but neither the rule nor the role ({message}); what this \
-                 cannot prove is seen with the first run"
+                "not proven: {rule} refuses a call without rows, as it may, and says nothing against the rule or the role \
+                 ({message}); the first run proves both"
             ),
         ),
         Err(error) => {
@@ -59,7 +59,7 @@ mod tests {
     fn what_is_wrong_with_the_rows_fails_nothing_and_says_what_to_do() {
         let rule: RuleId = "dcr-0123456789abcdef0123456789abcdef".parse().unwrap();
         assert_eq!(read(&rule, Ok(())).outcome, Outcome::Good);
-        assert_eq!(read(&rule, Err(LogsError::BadRequest { message: "empty".to_owned() })).outcome, Outcome::Good);
+        assert_eq!(read(&rule, Err(LogsError::BadRequest { message: "empty".to_owned() })).outcome, Outcome::Warning);
         let forbidden = LogsError::Forbidden { message: "no".to_owned(), rule: rule.clone(), client_id: None };
         let check = read(&rule, Err(forbidden));
         assert_eq!(check.outcome, Outcome::Warning);

@@ -3,9 +3,10 @@
 use super::report::Check;
 use crate::config::{Problems, SentinelConfig, Settings};
 
-/// Settings: one failure for each problem.
+/// Settings: one failure for each problem, and for each variable that looks like a setting and is none.
 pub(super) fn settings(settings: &Settings, problems: &Problems, sentinel: Option<&SentinelConfig>) -> Vec<Check> {
-    if problems.is_empty() {
+    let misspelt = settings.misspelt();
+    if problems.is_empty() && misspelt.is_empty() {
         let chosen = settings.count_chosen();
         let check = Check::good("settings", format!("all can be read, {chosen} of them set by you"));
         let warning = sentinel.and_then(SentinelConfig::warning).map(|warning| {
@@ -16,6 +17,7 @@ pub(super) fn settings(settings: &Settings, problems: &Problems, sentinel: Optio
     }
     problems
         .iter()
+        .chain(&misspelt)
         .map(|problem| {
             let check = Check::failed("settings", &problem.message);
             problem.hints.iter().fold(check, Check::step)

@@ -25,7 +25,7 @@ pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
     if app.json {
         output::json(&report)?;
     } else {
-        output::text(&report.text(app.out))?;
+        output::text(&report.text(app.width, app.out))?;
     }
     Ok(if report.failed() == 0 { Exit::Done } else { Exit::Failed })
 }
@@ -49,12 +49,12 @@ async fn examine(app: &App) -> Vec<Check> {
         (_, None) => Check::skipped("state", "the network settings"),
     });
     let (vmray, workspace, health) = tokio::join!(
-        remote::vmray(vmray.as_ref(), transport.as_ref(), &app.clock),
+        remote::vmray(vmray.as_ref(), app.settings.vmray_address(), transport.as_ref(), &app.clock),
         remote::sentinel(sentinel.as_ref(), transport.as_ref(), &app.clock),
         health::tables(health.as_ref(), sentinel.as_ref(), transport.as_ref(), &app.clock),
     );
     checks.extend(vmray);
     checks.extend(workspace);
     checks.extend(health);
-    checks
+    report::once(checks, remote::TOKEN)
 }

@@ -6,17 +6,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::SignedDuration;
 use outbound::{Clock, RetryPolicy, Transport};
-use sentinel::{UploadError, WorkspaceId};
+use sentinel::{TokenError, UploadError, WorkspaceId};
 use vmray::SubmissionFilter;
 
 use super::report::Check;
-use crate::config::{SentinelConfig, VmrayConfig};
+use crate::config::{API, SentinelConfig, VmrayConfig};
 use crate::{connect, words};
 
 /// A doctor is asked by a person who waits.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// Objects are joined as they are, so this one makes a request with an empty list: it can store nothing.
 const NOTHING: Bytes = Bytes::new();
+/// Name of the check of the token, which others need.
+pub(super) const TOKEN: &str = "token";
 /// Tokens are refused somewhere above this difference of clocks.
 const CLOCK_FAILS: SignedDuration = SignedDuration::from_mins(5);
 /// Time servers keep clocks much closer.
@@ -25,6 +27,7 @@ const CLOCK_WARNS: SignedDuration = SignedDuration::from_secs(30);
 /// VMRay: address, key, version, permission to list, quota, clock.
 pub(super) async fn vmray(
     config: Option<&VmrayConfig>,
+    address: Option<&str>,
     transport: Option<&Arc<dyn Transport>>,
     clock: &Arc<dyn Clock>,
 ) -> Vec<Check> {
@@ -49,6 +52,10 @@ pub(super) async fn vmray(
     }
     let mut checks =
         vec![Check::good("VMRay", format!("{}, version {version}, the key may list submissions", config.base))];
+    if address.is_some_and(|address| address.trim_end_matches('/').ends_with(API)) {
+        let detail = format!("VmrayBaseURL ends in {API}, which is left out: the program adds it to every call itself");
+        checks.push(Check::warning("VMRay", detail).step(format!("set VmrayBaseURL={}", config.base)));
+    }
     checks.push(match client.quota().await {
         Ok(quota) => self::quota(quota.used_quota, quota.quota_limit),
         // The endpoint is optional, and the feed reads only.
@@ -104,17 +111,29 @@ pub(super) async fn sentinel(
     clock: &Arc<dyn Clock>,
 ) -> Vec<Check> {
     let (Some(config), Some(transport)) = (config, transport) else {
-        return vec![Check::skipped("token", "the settings"), Check::skipped("workspace", "the settings")];
+        return vec![Check::skipped(TOKEN, "the settings"), Check::skipped("workspace", "the settings")];
     };
-    let tokens = connect::tokens(config, transport, clock);
+    let tokens = connect::tokens_at_once(config, transport, clock, PATIENCE);
     let skipped = || Check::skipped("workspace", "the token");
     match tokio::time::timeout(PATIENCE, tokens.token(&config.cloud.management_scope)).await {
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => return vec![Check::failed("token", error.to_string()).step(error.hint()), skipped()],
+        Ok(Err(error @ TokenError::NoManagedIdentity { .. })) => {
+            return vec![without_identity(error.to_string()), skipped()];
+        }
+        // Other clouds have a service at that address, too.
+        Ok(Err(error @ TokenError::ManagedIdentityRefused { .. })) => {
+            let check = Check::failed(TOKEN, error.to_string()).step(error.hint()).step(ELSEWHERE);
+            return vec![check, skipped()];
+        }
+        Ok(Err(error)) => return vec![Check::failed(TOKEN, error.to_string()).step(error.hint()), skipped()],
+        Err(_) if matches!(config.identity, sentinel::Identity::Managed { .. }) => {
+            let detail = format!("no managed identity answers here within {} s", PATIENCE.as_secs());
+            return vec![without_identity(detail), skipped()];
+        }
         Err(_) => {
             let detail = format!("{} gave no token within {} s", config.cloud.authority, PATIENCE.as_secs());
             let step = "check that this machine reaches it: firewall, name resolution, HttpsProxy, CaFile, AzureCloud";
-            return vec![Check::failed("token", detail).step(step), skipped()];
+            return vec![Check::failed(TOKEN, detail).step(step), skipped()];
         }
     }
     let who = match &config.identity {
@@ -123,9 +142,22 @@ pub(super) async fn sentinel(
         sentinel::Identity::Managed { client_id: Some(id) } => format!("managed identity {id}"),
         sentinel::Identity::Managed { client_id: None } => "system-assigned managed identity".to_owned(),
     };
-    let token = Check::good("token", format!("Entra gave one for the {who}"));
+    let token = Check::good(TOKEN, format!("Entra gave one for the {who}"));
     let client = connect::upload(config, transport, RetryPolicy::once(PATIENCE), tokens, clock);
     vec![token, workspace(config.workspace, client.upload(&[NOTHING]).await)]
+}
+
+/// What replaces a managed identity.
+const ELSEWHERE: &str = "elsewhere than on Azure: set AzureTenantID, AzureClientID and AzureClientSecret of an app \
+    registration (Azure portal, Microsoft Entra ID > App registrations)";
+
+/// No app registration is set, and no identity of Azure is here: either may be what was meant.
+fn without_identity(detail: String) -> Check {
+    Check::failed(TOKEN, detail).step(ELSEWHERE).step(
+        "on Azure: switch the managed identity of this machine or app on (`az vm identity assign`, `az functionapp \
+             identity assign`) and give it the role on the workspace; on Kubernetes, workload identity sets \
+             AZURE_FEDERATED_TOKEN_FILE",
+    )
 }
 
 /// Reads the answer to a request without objects.
@@ -134,13 +166,14 @@ fn workspace(id: WorkspaceId, answer: Result<sentinel::Uploaded, UploadError>) -
         Ok(_) => {
             Check::good("workspace", format!("{id} took a request without indicators: workspace id and role are right"))
         }
-        Err(UploadError::BadRequest { .. }) => Check::good(
+        Err(UploadError::BadRequest { .. }) => Check::warning(
             "workspace",
             format!(
-                "{id} refuses a request without indicators, as it may, but neither the workspace id nor the role; \
-                 what this cannot prove is seen with the first run"
+                "not proven: {id} refuses a request without indicators, as it may, and says nothing against the workspace \
+                 id or the role"
             ),
-        ),
+        )
+        .step("the first run proves both: `vmray-sentinel feed --once`"),
         Err(error) => Check::failed("workspace", error.to_string()).step(error.hint()),
     }
 }
@@ -164,11 +197,11 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_empty_request_still_proves_the_role() {
+    fn a_refused_empty_request_proves_nothing_and_is_a_note() {
         let id: WorkspaceId = "11111111-2222-3333-4444-555555555555".parse().unwrap();
         let outcome = |answer| workspace(id, answer).outcome;
         assert_eq!(outcome(Ok(sentinel::Uploaded::default())), Outcome::Good);
-        assert_eq!(outcome(Err(UploadError::BadRequest { message: "empty".to_owned() })), Outcome::Good);
+        assert_eq!(outcome(Err(UploadError::BadRequest { message: "empty".to_owned() })), Outcome::Warning);
         assert_eq!(outcome(Err(UploadError::WorkspaceNotFound { workspace: id })), Outcome::Failed);
         let forbidden = UploadError::Forbidden { message: "no".to_owned(), workspace: id, client_id: None };
         let check = workspace(id, Err(forbidden));

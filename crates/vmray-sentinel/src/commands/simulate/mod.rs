@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::cli::Simulate;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::invocation::{self, quoted};
 use crate::{output, signals};
 
 /// The time that a generated world covers; well within what the feed reads first.
@@ -134,29 +135,8 @@ impl Served {
         for (name, value) in &self.settings {
             writeln!(text, "export {name}={}", quoted(value)).unwrap_or_default();
         }
-        writeln!(text, "# then: vmray-sentinel feed --once\n# what was uploaded: {}", self.objects_url())
-            .unwrap_or_default();
+        let next = invocation::command("feed --once");
+        writeln!(text, "# then: {next}\n# what was uploaded: {}", self.objects_url()).unwrap_or_default();
         text
-    }
-}
-
-/// A value as a shell takes it literally.
-fn quoted(value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@~+".contains(c);
-    if !value.is_empty() && value.chars().all(plain) {
-        return value.to_owned();
-    }
-    format!("'{}'", value.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_quoted_for_a_shell_only_where_needed() {
-        assert_eq!(quoted("http://127.0.0.1:80/a-b_c.d~"), "http://127.0.0.1:80/a-b_c.d~");
-        assert_eq!(quoted("it's $HOME"), r"'it'\''s $HOME'");
-        assert_eq!(quoted(""), "''");
     }
 }

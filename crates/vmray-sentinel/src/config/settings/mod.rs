@@ -84,6 +84,15 @@ pub(crate) fn find(name: &str) -> Option<&'static Setting> {
     ALL.into_iter().find(|setting| setting.name == name)
 }
 
+/// Says whether the value of a setting may stand in a command that is printed: no secret, and nothing unknown.
+pub(crate) fn may_be_repeated(name: &str, value: &str) -> bool {
+    find(name).is_some_and(|setting| match setting.form {
+        Form::Secret => false,
+        Form::SecretUrl => !value.contains('@'),
+        _ => true,
+    })
+}
+
 /// Returns the setting whose name is most like `name`, if one is like it at all.
 pub(crate) fn nearest(name: &str) -> Option<&'static Setting> {
     let wanted = name.to_lowercase();

@@ -7,7 +7,7 @@ use ledger::RunRecord;
 use super::Pages;
 use crate::live::{Bar, Live};
 use crate::view::View;
-use crate::words;
+use crate::{invocation, words};
 
 /// Rows of a table that are shown.
 const ROWS: usize = 50;
@@ -28,6 +28,8 @@ struct StatusPage {
     quarantine_more: usize,
     open: Vec<Row>,
     open_more: usize,
+    replay_command: String,
+    list_command: String,
     facts: Vec<Fact>,
 }
 
@@ -111,6 +113,8 @@ pub(super) fn render(pages: &Pages, view: Result<&View, &ledger::Error>, live: &
             })
             .collect(),
         open_more: open.len().saturating_sub(ROWS),
+        replay_command: invocation::command_elsewhere(&pages.state_url, "quarantine replay --all"),
+        list_command: invocation::command_elsewhere(&pages.state_url, "quarantine list"),
         facts: facts(pages, view),
     }
     .render()
@@ -245,6 +249,7 @@ mod tests {
                 ended: at("2026-01-01T08:20:42Z"),
                 outcome: "done".to_owned(),
                 error: None,
+                next_step: None,
                 counts: BTreeMap::from([("accepted".to_owned(), 1200)]),
             }],
         }
