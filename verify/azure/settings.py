@@ -61,6 +61,15 @@ def values_are_taken():
                 yield f"{plan}, {label}: {run.stderr.strip()[:300]}"
 
 
+def no_setting_of_the_host_is_taken_for_a_misspelt_one():
+    """The program warns of none of the app settings that the templates write"""
+    environment = {name: "x" for name in WRITTEN} | {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LogFilter": "", "LogFormat": ""}
+    run = subprocess.run([PROGRAM, "completions", "bash"], env=environment, capture_output=True, text=True, check=False)
+    yield from (line for line in run.stderr.splitlines() if "no setting has that name" in line)
+    if run.returncode != 0:
+        yield run.stderr.strip()[:300]
+
+
 def package_has_the_functions():
     """The functions that the templates switch are those of the package"""
     folders = {path.parent.name for path in (AZURE / "functions").glob("*/function.json")}
@@ -72,4 +81,4 @@ def package_has_the_functions():
 
 
 report.run([every_setting_written_is_known, every_setting_known_is_written_or_left, health_rows_need_a_program_that_writes_them,
-            values_are_taken, package_has_the_functions])
+            values_are_taken, no_setting_of_the_host_is_taken_for_a_misspelt_one, package_has_the_functions])

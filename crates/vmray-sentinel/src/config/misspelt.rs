@@ -14,8 +14,8 @@ use super::environment::Environment;
 use super::problem::Problem;
 use super::settings::{self, ALL, CONFIG_URL};
 
-/// Read by curl and most of what speaks HTTP, and close to our `HttpsProxy` and `NoProxy`.
-const PROXIES: [&str; 4] = ["http_proxy", "https_proxy", "no_proxy", "all_proxy"];
+/// Names of many programs that are close to one of ours: `HttpsProxy`, `NoProxy`, `ApiKeys`.
+const OF_MANY: [&str; 5] = ["http_proxy", "https_proxy", "no_proxy", "all_proxy", "api_key"];
 /// Beginnings of names of other software, in lower case.
 const OTHERS: [&str; 4] = [
     // Variables of this repository's scripts, and those that Kubernetes makes for a service called vmray-sentinel.
@@ -83,7 +83,7 @@ fn known() -> impl Iterator<Item = &'static str> {
 
 /// Returns the known name that was meant, if it is hardly another one.
 fn near(lower: &str) -> Option<&'static str> {
-    if PROXIES.contains(&lower) {
+    if OF_MANY.contains(&lower) {
         return None;
     }
     let plain = without_separators(lower);
@@ -188,7 +188,7 @@ mod tests {
         INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID NOTIFY_SOCKET LISTEN_PID WATCHDOG_USEC MAINPID MANAGERPID \
         KUBERNETES_SERVICE_HOST KUBERNETES_PORT VMRAY_SERVICE_HOST VMRAY_SERVICE_PORT VMRAY_SERVICE_PORT_HTTPS VMRAY_PORT \
         VMRAY_PORT_443_TCP VMRAY_PORT_443_TCP_ADDR VMRAY_SENTINEL_SERVICE_HOST VMRAY_SENTINEL_PORT_8080_TCP \
-        HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR RUST_LOG \
+        API_KEY HTTP_PROXY HTTPS_PROXY NO_PROXY ALL_PROXY http_proxy https_proxy no_proxy SSL_CERT_FILE SSL_CERT_DIR RUST_LOG \
         RUST_BACKTRACE NO_COLOR XDG_STATE_HOME XDG_CONFIG_HOME HOSTNAME TLS ARM_TENANT_ID ARM_CLIENT_ID ARM_CLIENT_SECRET \
         LOG_LEVEL POLL TL LP PATHEXT COMPUTERNAME LOCALAPPDATA";
 
