@@ -92,9 +92,10 @@ struct Run<'a> {
 
 impl Run<'_> {
     async fn work(&mut self, options: &RunOptions, commands: &Commands) -> Result<(), Error> {
+        let inbox = Inbox::of(&self.feed.storage, &self.feed.route);
         if !options.dry_run {
             self.delivery.apply(commands).await?;
-            self.delivery.fold(&Inbox::of(&self.feed.storage, &self.feed.route)).await?;
+            self.delivery.fold(&inbox).await?;
         }
         self.delivery.introduce_ourselves().await?;
         self.delivery.start_uploads(Fill::Any).await?;
@@ -104,7 +105,9 @@ impl Run<'_> {
             return collected;
         }
         let drained = self.drain().await;
-        collected.and(drained)
+        collected.and(drained)?;
+        // A damaged request is left out, and told when everything else is done.
+        commands.left_out().or_else(|| inbox.left_out()).map_or(Ok(()), |damage| Err(damage.into()))
     }
 
     /// Lists, reads and stages. Listing runs ahead by a few pages; reading keeps the order of listing.
@@ -394,8 +397,8 @@ impl Run<'_> {
             counts,
             submissions_listed: self.submissions_listed,
             cursor: records.cursor().await?.map(|cursor| cursor.until),
-            quarantine_open: records.quarantine().await?.len() as u64,
-            samples_open: records.open_samples().await?.len() as u64,
+            quarantine_open: records.count_quarantine().await? as u64,
+            samples_open: records.count_open_samples().await? as u64,
             outbox_left: records.outbox_ids().await?.len() as u64,
             notes: std::mem::take(self.delivery.notes_mut()),
         })

@@ -1,6 +1,5 @@
 //! Changes that happen together or not at all.
 
-use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use slatedb::WriteBatch;
@@ -127,10 +126,6 @@ impl Batch {
     /// Remembers a run.
     pub fn put_run(&mut self, record: &RunRecord) -> Result<(), Error> {
         self.put(&key::run(record.started), record)
-    }
-
-    pub(crate) fn delete_run(&mut self, started: Timestamp) {
-        self.delete(&key::run(started));
     }
 
     pub(crate) fn delete_key(&mut self, key: &[u8]) {

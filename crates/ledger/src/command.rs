@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 use ulid::Ulid;
 
-use crate::record::{decode, encode};
+use crate::request::{LeftOut, seal, unseal};
 use crate::{Entry, Error, Objects, Storage};
 
 /// A change for the next run to make.
@@ -50,12 +50,13 @@ pub struct PendingCommand {
 #[derive(Debug, Clone)]
 pub struct Commands {
     objects: Objects,
+    left_out: LeftOut,
 }
 
 impl Commands {
     /// Returns the commands of a route.
     pub fn of(storage: &Storage, route: &str) -> Self {
-        Self { objects: Objects::of(storage, &format!("{route}/commands")) }
+        Self { objects: Objects::of(storage, &format!("{route}/commands")), left_out: LeftOut::default() }
     }
 
     /// Leaves a command for the next run.
@@ -63,22 +64,32 @@ impl Commands {
         let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
         // The name is random: it is free, or it holds this very command because the answer was lost.
         let name = Ulid::from_parts(millis, uuid::Uuid::new_v4().as_u128());
-        self.objects.create(&name.to_string(), encode(command)?).await?;
+        self.objects.create(&name.to_string(), seal(command)?).await?;
         Ok(())
     }
 
     /// Returns the waiting commands, oldest first.
+    ///
+    /// One that is damaged must not keep the feed from running: it stays where it is, and is the error of
+    /// [`left_out`](Self::left_out).
     pub async fn waiting(&self) -> Result<Vec<PendingCommand>, Error> {
         let mut waiting = Vec::new();
         for Entry { name, .. } in self.objects.list("").await? {
             let Some(object) = self.objects.read(&name).await? else { continue };
-            match decode(name.as_bytes(), &object.content) {
+            match unseal(&self.objects.place(&name), &object.content) {
                 Ok(command) => waiting.push(PendingCommand { name, command }),
-                // It must not keep the feed from running; it stays where it is.
-                Err(error) => warn!(name, %error, "a command cannot be read and is left alone"),
+                Err(error) => {
+                    warn!(name, %error, "a command cannot be read and is left alone");
+                    self.left_out.note(error);
+                }
             }
         }
         Ok(waiting)
+    }
+
+    /// Returns the first command that was left out because it cannot be read.
+    pub fn left_out(&self) -> Option<Error> {
+        self.left_out.take()
     }
 
     /// Takes back commands that have been applied.

@@ -62,6 +62,14 @@ pub enum Error {
         /// Why it does not read.
         reason: String,
     },
+    /// A request beside the ledger (a command, what an enrichment left) does not read back. The ledger itself is whole.
+    #[error("the state is damaged at {what}: {reason}; everything else was done")]
+    DamagedRequest {
+        /// Which object.
+        what: String,
+        /// Why it does not read.
+        reason: String,
+    },
     /// A distant store refuses, or cannot be reached.
     #[error("{reason}")]
     Remote {
@@ -86,10 +94,16 @@ impl From<slatedb::Error> for Error {
         if let Some(trouble) = RemoteTrouble::find(&error) {
             return trouble.clone().into();
         }
+        // What it reads there without a checksum can lead it beyond the end of the file, which it takes for its own fault.
+        let is_replay =
+            error.kind() == slatedb::ErrorKind::Internal && error.to_string().contains("wal_replay task panicked");
         match error.kind() {
+            _ if is_replay => Self::Damaged { what: "what was written ahead".to_owned(), reason: error.to_string() },
             slatedb::ErrorKind::Closed(slatedb::CloseReason::Fenced) => Self::Fenced,
             slatedb::ErrorKind::Data => {
-                Self::Damaged { what: "the engine's files".to_owned(), reason: error.to_string() }
+                let reason = error.to_string();
+                let what = file_in(&reason).unwrap_or("the engine's files").to_owned();
+                Self::Damaged { what, reason }
             }
             _ => Self::from_chain(Box::new(error)),
         }
@@ -132,4 +146,9 @@ impl Error {
         }
         Self::Storage(error)
     }
+}
+
+/// Returns the file that the engine names when it cannot read one.
+fn file_in(text: &str) -> Option<&str> {
+    text.split(|c: char| c.is_whitespace() || ",;:`'\"()[]".contains(c)).find(|word| word.starts_with("v1/"))
 }

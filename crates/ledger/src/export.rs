@@ -1,6 +1,8 @@
 //! Everything that a ledger holds, record by record, as JSON: to look at, to compare, to keep.
 
+use bytes::Bytes;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use slatedb::DbIterator;
 
@@ -32,6 +34,14 @@ impl std::fmt::Debug for Export {
 impl Export {
     pub(crate) fn new(rows: Option<DbIterator>) -> Self {
         Self { rows }
+    }
+
+    /// Returns the next record as what it is, with its whole key.
+    pub(crate) async fn next_as<R: DeserializeOwned>(&mut self) -> Result<Option<(Bytes, R)>, Error> {
+        let Some(rows) = &mut self.rows else { return Ok(None) };
+        let Some(row) = rows.next().await? else { return Ok(None) };
+        let record = decode(&row.key, &row.value)?;
+        Ok(Some((row.key, record)))
     }
 
     /// Returns the next record.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tracing::warn;
 
-use crate::record::{decode, encode};
+use crate::request::{LeftOut, seal, unseal};
 use crate::{Created, Error, Objects, Storage};
 
 /// What the mark of a letter is called.
@@ -18,6 +18,7 @@ const MARK: &str = ".sent";
 #[derive(Debug, Clone)]
 pub struct Inbox {
     objects: Objects,
+    left_out: LeftOut,
 }
 
 /// A letter that waits for a run.
@@ -36,17 +37,17 @@ pub struct InboxLetter<L, S> {
 impl Inbox {
     /// Returns the inbox of a route.
     pub fn of(storage: &Storage, route: &str) -> Self {
-        Self { objects: Objects::of(storage, &format!("{route}/inbox")) }
+        Self { objects: Objects::of(storage, &format!("{route}/inbox")), left_out: LeftOut::default() }
     }
 
     /// Leaves a letter, unless there is one of that name.
     pub async fn leave<L: Serialize>(&self, name: &str, letter: &L) -> Result<Created, Error> {
-        self.objects.create(name, encode(letter)?).await
+        self.objects.create(name, seal(letter)?).await
     }
 
     /// Says what was sent of a letter.
     pub async fn mark<S: Serialize>(&self, name: &str, sent: &S) -> Result<(), Error> {
-        self.objects.create(&format!("{name}{MARK}"), encode(sent)?).await?;
+        self.objects.create(&format!("{name}{MARK}"), seal(sent)?).await?;
         Ok(())
     }
 
@@ -54,12 +55,15 @@ impl Inbox {
     pub async fn marked<S: DeserializeOwned>(&self, name: &str) -> Result<Option<S>, Error> {
         let name = format!("{name}{MARK}");
         match self.objects.read(&name).await? {
-            Some(object) => decode(name.as_bytes(), &object.content).map(Some),
+            Some(object) => unseal(&self.objects.place(&name), &object.content).map(Some),
             None => Ok(None),
         }
     }
 
     /// Returns the letters, by name, which is the order of their making where names are ULIDs.
+    ///
+    /// One that is damaged must not keep the feed from running: it stays where it is, and is the error of
+    /// [`left_out`](Self::left_out).
     pub async fn waiting<L: DeserializeOwned, S: DeserializeOwned>(&self) -> Result<Vec<InboxLetter<L, S>>, Error> {
         let entries = self.objects.list("").await?;
         let mut waiting = Vec::new();
@@ -67,16 +71,20 @@ impl Inbox {
             let Some(letter) = self.objects.read(&entry.name).await? else { continue };
             let mark = format!("{}{MARK}", entry.name);
             let sent = match self.objects.read(&mark).await? {
-                Some(object) => decode(mark.as_bytes(), &object.content).map(|sent| Some((sent, object.stored_at))),
+                Some(object) => {
+                    unseal(&self.objects.place(&mark), &object.content).map(|sent| Some((sent, object.stored_at)))
+                }
                 None => Ok(None),
             };
-            let content = decode(entry.name.as_bytes(), &letter.content);
+            let content = unseal(&self.objects.place(&entry.name), &letter.content);
             match content.and_then(|content| Ok((content, sent?))) {
                 Ok((content, sent)) => {
                     waiting.push(InboxLetter { name: entry.name.clone(), left_at: letter.stored_at, content, sent });
                 }
-                // It must not keep the feed from running; it stays where it is.
-                Err(error) => warn!(name = entry.name, %error, "a letter of an enrichment cannot be read"),
+                Err(error) => {
+                    warn!(name = entry.name, %error, "a letter of an enrichment cannot be read");
+                    self.left_out.note(error);
+                }
             }
         }
         for orphan in entries.iter().filter_map(|entry| entry.name.strip_suffix(MARK)) {
@@ -86,6 +94,11 @@ impl Inbox {
             }
         }
         Ok(waiting)
+    }
+
+    /// Returns the first letter or mark that was left out because it cannot be read.
+    pub fn left_out(&self) -> Option<Error> {
+        self.left_out.take()
     }
 
     /// Takes letters and their marks away. The letter goes first: a mark alone means nothing.

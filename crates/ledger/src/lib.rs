@@ -1,18 +1,23 @@
 #![doc = include_str!("../README.md")]
 
 mod batch;
+mod checked_store;
+mod checksums;
 mod clock;
 mod command;
 mod error;
 mod export;
 mod inbox;
+mod integrity;
 mod key;
 mod objects;
 mod overlay;
+mod private;
 mod reader;
 mod record;
 mod records;
 mod remote;
+mod request;
 mod state_url;
 mod storage;
 mod upkeep;

@@ -122,6 +122,11 @@ impl Objects {
         }
     }
 
+    /// Returns where an object is, for people.
+    pub(crate) fn place(&self, name: &str) -> String {
+        format!("{}/{name}", self.folder)
+    }
+
     fn location(&self, name: &str) -> Result<Path, Error> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         let is_segment = |segment: &str| !matches!(segment, "" | "." | "..") && segment.bytes().all(is_plain);

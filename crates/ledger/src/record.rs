@@ -14,7 +14,7 @@ use crate::Error;
 pub(crate) const FORMAT: u32 = 1;
 
 /// First byte of each value.
-const VALUE_VERSION: u8 = 1;
+pub(crate) const VALUE_VERSION: u8 = 1;
 
 pub(crate) fn encode<R: Serialize>(record: &R) -> Result<Bytes, Error> {
     let mut bytes = vec![VALUE_VERSION];
@@ -39,6 +39,9 @@ pub(crate) fn decode<R: DeserializeOwned>(key: &[u8], bytes: &[u8]) -> Result<R,
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Format {
     pub(crate) version: u32,
+    /// Whether there is a list of checksums, which was not so from the beginning.
+    #[serde(default)]
+    pub(crate) checked: bool,
 }
 
 /// When old files were last collected.

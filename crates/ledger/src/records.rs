@@ -92,6 +92,25 @@ impl Records {
         Ok(found)
     }
 
+    /// Counts the keys below a prefix. Nothing is kept of them, however many there are.
+    pub(crate) async fn count(&self, prefix: &str) -> Result<usize, Error> {
+        let mut count = 0;
+        let Some(mut rows) =
+            self.iterate(prefix.as_bytes().to_vec(), key::end_of(prefix), IterationOrder::Ascending).await?
+        else {
+            return Ok(count);
+        };
+        while rows.next().await?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Returns the records below a prefix, to be read one by one.
+    pub(crate) async fn rows(&self, prefix: &str) -> Result<Export, Error> {
+        Ok(Export::new(self.iterate(prefix.as_bytes().to_vec(), key::end_of(prefix), IterationOrder::Ascending).await?))
+    }
+
     /// Returns every record, whatever its kind.
     pub async fn export(&self) -> Result<Export, Error> {
         // No key begins with a byte that is not ASCII.
@@ -133,6 +152,11 @@ impl Records {
             .collect())
     }
 
+    /// Returns how many samples could not be read.
+    pub async fn count_open_samples(&self) -> Result<usize, Error> {
+        self.count(key::OPEN).await
+    }
+
     /// Returns an indicator.
     pub async fn indicator(&self, id: &str) -> Result<Option<IndicatorRecord>, Error> {
         self.get(&key::of_text(key::INDICATOR, id)).await
@@ -140,7 +164,7 @@ impl Records {
 
     /// Returns how many indicators are known.
     pub async fn count_indicators(&self) -> Result<usize, Error> {
-        Ok(self.names(key::INDICATOR).await?.len())
+        self.count(key::INDICATOR).await
     }
 
     /// Returns all indicators with their ids, by id.
@@ -167,6 +191,16 @@ impl Records {
     /// Returns the ids of the objects in the outbox.
     pub async fn outbox_ids(&self) -> Result<Vec<String>, Error> {
         self.names(key::OUTBOX).await
+    }
+
+    /// Returns how many objects are in the outbox.
+    pub async fn count_outbox(&self) -> Result<usize, Error> {
+        self.count(key::OUTBOX).await
+    }
+
+    /// Returns how many objects are in quarantine.
+    pub async fn count_quarantine(&self) -> Result<usize, Error> {
+        self.count(key::QUARANTINE).await
     }
 
     /// Returns an object in quarantine.

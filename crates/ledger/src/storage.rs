@@ -10,7 +10,7 @@ use object_store::memory::InMemory;
 
 use crate::overlay::Overlay;
 use crate::remote::Remote;
-use crate::{BlobPlace, Error, StateUrl};
+use crate::{BlobPlace, Error, StateUrl, private};
 
 /// A place for the state of all routes.
 #[derive(Debug, Clone)]
@@ -25,7 +25,8 @@ impl Storage {
         match url {
             StateUrl::Memory => Ok(Self::over(Arc::new(InMemory::new()))),
             StateUrl::Folder(folder) => {
-                make_folder(folder).map_err(|error| unusable(folder, &error))?;
+                private::make_folder(folder).map_err(|error| unusable(folder, &error))?;
+                private::restrict(&folder.join("v1"));
                 Self::of_folder(folder)
             }
             StateUrl::Blob(place) => Err(unconnected(place)),
@@ -61,6 +62,7 @@ impl Storage {
     }
 
     fn of_folder(folder: &Path) -> Result<Self, Error> {
+        private::from_now_on();
         let store = LocalFileSystem::new_with_prefix(folder)
             .map_err(|error| Error::Unusable { place: folder.display().to_string(), reason: error.to_string() })?
             .with_fsync(true);
@@ -75,7 +77,7 @@ impl Storage {
     pub(crate) fn lock(&self, route: &str) -> Result<Option<WriterLock>, Error> {
         let Some(folder) = &self.folder else { return Ok(None) };
         let folder = folder.join("v1").join(route);
-        make_folder(&folder).map_err(|error| unusable(&folder, &error))?;
+        private::make_folder(&folder).map_err(|error| unusable(&folder, &error))?;
         let path = folder.join("writer.lock");
         let file = OpenOptions::new()
             .create(true)
@@ -100,18 +102,6 @@ fn unconnected(place: &BlobPlace) -> Error {
 #[derive(Debug)]
 pub(crate) struct WriterLock {
     _file: File,
-}
-
-#[cfg(unix)]
-fn make_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    // What VMRay found is confidential: for the owner only.
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn make_folder(folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)
 }
 
 fn unusable(path: &Path, error: &std::io::Error) -> Error {

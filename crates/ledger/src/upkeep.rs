@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use object_store::ObjectStore;
-use slatedb::IterationOrder;
 use slatedb::admin::Admin;
 use slatedb::config::{
     CompactionWorkerOptions, CompactorOptions, GarbageCollectorDirectoryOptions, GarbageCollectorOptions,
@@ -18,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::EngineClock;
-use crate::{Batch, Error, ReceiptRecord, Records, RunRecord, key};
+use crate::{Batch, Error, Export, ReceiptRecord, Records, RunRecord, key};
 
 /// The engine's own threshold: it merges from this many files on.
 const COMPACT_FROM: usize = 4;
@@ -26,6 +25,9 @@ const COMPACT_FROM: usize = 4;
 const COMPACT_WITHIN: Duration = Duration::from_secs(20);
 /// Receipts and runs are kept this long.
 const KEEP: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// Bytes of keys that one batch deletes.
+const DELETED_AT_ONCE: usize = 64 * 1024;
 
 /// How often old files are collected, and how old they must be.
 #[derive(Debug, Clone, Copy)]
@@ -56,28 +58,54 @@ const KEEP_RUNS_AT_LEAST: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Older ones are kept while there are no more than this: 90 days of a run every ten minutes.
 const MOST_RUNS: usize = 13_000;
 
-/// Deletes receipts and runs that are too old.
-pub(crate) async fn expire(records: &Records, batch: &mut Batch, now: Timestamp) -> Result<(), Error> {
-    let old = now.checked_sub(KEEP).unwrap_or(Timestamp::MIN);
-    let recent = now.checked_sub(KEEP_RUNS_AT_LEAST).unwrap_or(Timestamp::MIN);
-    let runs = records.scan::<RunRecord>(key::RUN, IterationOrder::Ascending, usize::MAX).await?;
-    let too_many = runs.len().saturating_sub(MOST_RUNS);
-    for (position, (_, run)) in runs.into_iter().enumerate() {
-        if run.started < old || (position < too_many && run.started < recent) {
-            batch.delete_run(run.started);
-        }
+/// Receipts and runs that are too old, in batches: a quarter of a year of receipts is more than memory should hold.
+pub(crate) struct Expired {
+    old: Timestamp,
+    recent: Timestamp,
+    receipts: Export,
+    runs: Export,
+    /// Of the oldest runs, how many are more than are kept.
+    too_many_runs: usize,
+}
+
+impl Expired {
+    pub(crate) async fn of(records: &Records, now: Timestamp) -> Result<Self, Error> {
+        let back = |by| now.checked_sub(by).unwrap_or(Timestamp::MIN);
+        Ok(Self {
+            old: back(KEEP),
+            recent: back(KEEP_RUNS_AT_LEAST),
+            receipts: records.rows(key::RECEIPT).await?,
+            runs: records.rows(key::RUN).await?,
+            too_many_runs: records.count(key::RUN).await?.saturating_sub(MOST_RUNS),
+        })
     }
-    for (name, receipt) in records.scan::<ReceiptRecord>(key::RECEIPT, IterationOrder::Ascending, usize::MAX).await? {
-        if receipt.at < old {
-            batch.delete_key(format!("{}{name}", key::RECEIPT).as_bytes());
+
+    /// Returns the next batch that deletes some of them; an empty one is the last.
+    pub(crate) async fn next_batch(&mut self) -> Result<Batch, Error> {
+        let mut batch = Batch::new();
+        while batch.size_bytes() < DELETED_AT_ONCE
+            && let Some((key, receipt)) = self.receipts.next_as::<ReceiptRecord>().await?
+        {
+            if receipt.at < self.old {
+                batch.delete_key(&key);
+            }
         }
+        while batch.size_bytes() < DELETED_AT_ONCE
+            && let Some((key, run)) = self.runs.next_as::<RunRecord>().await?
+        {
+            let is_too_many = self.too_many_runs > 0;
+            self.too_many_runs = self.too_many_runs.saturating_sub(1);
+            if run.started < self.old || (is_too_many && run.started < self.recent) {
+                batch.delete_key(&key);
+            }
+        }
+        Ok(batch)
     }
-    Ok(())
 }
 
 /// Returns the engine's back office, on the clock that its files are stamped with.
-pub(crate) fn admin(path: &str, store: &Arc<dyn ObjectStore>, clock: &Arc<EngineClock>) -> Admin {
-    Admin::builder(path, store.clone()).with_system_clock(clock.clone()).build()
+pub(crate) fn admin(path: &str, store: Arc<dyn ObjectStore>, clock: &Arc<EngineClock>) -> Admin {
+    Admin::builder(path, store).with_system_clock(clock.clone()).build()
 }
 
 /// Merges files when there are many, and collects old ones when told so. The ledger is closed by now.

@@ -86,7 +86,7 @@ impl View {
             workspace: binding.map(|binding| binding.workspace),
             read_until: records.cursor().await?.map(|cursor| cursor.until),
             indicators: records.count_indicators().await?,
-            outbox: records.outbox_ids().await?.len(),
+            outbox: records.count_outbox().await?,
             quarantine,
             open_samples,
             runs: records.newest_runs(RUNS).await?,

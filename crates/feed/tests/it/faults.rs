@@ -62,6 +62,22 @@ fn a_storm_of_429_from_any_service_is_waited_out(
     assert_eq!(setting.known().outbox, Vec::<String>::new());
 }
 
+#[rstest]
+#[case("commands")]
+#[case("inbox")]
+fn a_damaged_request_is_left_out_and_told_when_everything_else_is_done(#[case] folder: &str) {
+    let setting = with_faults(Vec::new());
+    // What a disk leaves of an object after a power failure: a beginning.
+    setting.leave_object(folder, "01KE00000000000000000000", "\u{1}{\"command\":\"repl");
+    for _ in 0..2 {
+        let error = setting.run(&RunOptions::default()).unwrap_err();
+        let Error::State(damage) = &error else { panic!("{error:?}") };
+        let text = damage.to_string();
+        assert!(text.contains(&format!("damaged at v1/default/{folder}/01KE")), "{text}");
+        setting.assert_nothing_lost_and_nothing_wrong();
+    }
+}
+
 #[test]
 fn an_upload_refused_whole_is_cut_until_its_good_part_is_in() {
     let setting = with_faults(vec![FaultRule::new(ServiceName::Upload, When::Every(3), Fault::Status(400))]);

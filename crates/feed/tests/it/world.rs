@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use feed::{Error, Failed, Feed, Limits, Progress, RunOptions, RunSummary};
 use indicators::{Expiry, NoiseList, Rules, Style};
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Command, Commands, Reader, ReceiptRecord, Storage};
+use ledger::{Command, Commands, Objects, Reader, ReceiptRecord, Storage};
 use object_store::memory::InMemory;
 use outbound::{Clock, Exchange, Pacer, RetryPolicy, Transport};
 use sentinel::{Cloud, Identity, Tokens, UploadClient};
@@ -185,6 +185,12 @@ impl Setting {
     /// Leaves a command for the next run.
     pub(crate) fn leave(&self, command: &Command) {
         block_on(Commands::of(&self.storage, "default").leave(command, self.clock.now())).unwrap();
+    }
+
+    /// Leaves an object beside the ledger, whatever is in it.
+    pub(crate) fn leave_object(&self, folder: &str, name: &str, content: &'static str) {
+        let objects = Objects::of(&self.storage, &format!("default/{folder}"));
+        block_on(objects.create(name, content.into())).unwrap();
     }
 
     /// Reads the ledger.

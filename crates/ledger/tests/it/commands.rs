@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use ledger::{Command, Commands, Storage};
+use futures::TryStreamExt as _;
+use ledger::{Command, Commands, Error, Storage};
 use object_store::memory::InMemory;
+use object_store::{ObjectStore as _, ObjectStoreExt as _};
 
 use crate::{ROUTE, at};
 
@@ -25,4 +27,27 @@ async fn commands_wait_in_order_until_they_are_done() {
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].command, discard);
     assert_eq!(Commands::of(&storage, "other").waiting().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_damaged_command_stays_and_is_told_and_the_others_are_done() {
+    let store = Arc::new(InMemory::new());
+    let storage = Storage::over(store.clone());
+    let commands = Commands::of(&storage, ROUTE);
+    for minute in [1, 2] {
+        commands.leave(&Command::DropQuarantine { ids: vec!["indicator--1".into()] }, at(minute)).await.unwrap();
+    }
+    let folder = format!("v1/{ROUTE}/commands").into();
+    let first = store.list(Some(&folder)).try_collect::<Vec<_>>().await.unwrap().swap_remove(0).location;
+    let mut content = store.get(&first).await.unwrap().bytes().await.unwrap().to_vec();
+    // Still JSON, and another indicator.
+    let place = content.iter().rposition(|byte| *byte == b'1').unwrap();
+    content[place] = b'2';
+    store.put(&first, content.into()).await.unwrap();
+
+    assert_eq!(commands.waiting().await.unwrap().len(), 1);
+    let damage = commands.left_out().unwrap();
+    assert!(matches!(&damage, Error::DamagedRequest { what, .. } if *what == first.to_string()), "{damage:?}");
+    assert!(damage.to_string().contains("damaged"), "{damage}");
+    store.head(&first).await.unwrap();
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use ledger::{Batch, Cursor, Error, Reader, StateUrl, Storage};
+use ledger::{Batch, Cursor, Error, Objects, Reader, StateUrl, Storage};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -113,6 +113,49 @@ async fn the_folder_is_for_its_owner_only() {
     let path = folder.path().join("state");
     Storage::create(&StateUrl::Folder(path.clone())).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+/// Everything at and below a path with its mode, other than what its owner alone may read.
+fn readable_by_others(path: &std::path::Path) -> Vec<String> {
+    let found = std::fs::symlink_metadata(path).unwrap();
+    let expected = if found.is_dir() { 0o700 } else { 0o600 };
+    let mode = found.permissions().mode() & 0o777;
+    let mut open = Vec::new();
+    if mode != expected {
+        open.push(format!("{} {mode:o}", path.display()));
+    }
+    if found.is_dir() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            open.extend(readable_by_others(&entry.unwrap().path()));
+        }
+    }
+    open
+}
+
+#[tokio::test]
+async fn everything_in_the_folder_is_for_its_owner_only_whoever_made_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let url = StateUrl::Folder(folder.path().to_owned());
+    let storage = Storage::create(&url).unwrap();
+    open(&storage).await.unwrap().close().await.unwrap();
+    Objects::of(&storage, "keys").create("link-000001", "secret".into()).await.unwrap();
+    let v1 = folder.path().join("v1");
+    assert_eq!(readable_by_others(&v1), [""; 0]);
+
+    // What an earlier version left, and what is not ours.
+    let key = v1.join("keys/link-000001");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(v1.join("keys"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let other = folder.path().join("other");
+    std::fs::write(&other, "").unwrap();
+    std::fs::set_permissions(&other, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::os::unix::fs::symlink(&other, v1.join("link")).unwrap();
+    Storage::create(&url).unwrap();
+    std::fs::remove_file(v1.join("link")).unwrap();
+    assert_eq!(readable_by_others(&v1), [""; 0]);
+    assert_eq!(std::fs::metadata(&other).unwrap().permissions().mode() & 0o777, 0o644);
+    assert_eq!(std::fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o755);
 }
 
 #[tokio::test]

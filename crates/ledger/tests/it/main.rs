@@ -3,6 +3,7 @@
 
 mod commands;
 mod conformance;
+mod damage;
 mod disk;
 mod long;
 mod objects;

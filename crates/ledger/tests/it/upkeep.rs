@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Batch, IndicatorRecord, IndicatorState, Ledger, RunRecord, Storage, Upkeep};
+use ledger::{Batch, IndicatorRecord, IndicatorState, Ledger, ReceiptRecord, RunRecord, Storage, Upkeep};
 use object_store::memory::InMemory;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 
@@ -122,5 +122,33 @@ async fn runs_of_a_month_are_kept_and_read_page_by_page_however_many_there_are()
     let kept = ledger.records().newest_runs(usize::MAX).await.unwrap();
     let days = |run: &RunRecord| now.duration_since(run.started).as_hours() / 24;
     assert_eq!(kept.last().map(days), Some(30), "{}", kept.len());
+    ledger.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn more_receipts_than_one_batch_deletes_are_forgotten_when_they_are_old() {
+    let storage = Storage::over(Arc::new(InMemory::new()));
+    let open =
+        |now| async move { Ledger::open(&storage.clone(), ROUTE, &binding(), now, Upkeep::default()).await.unwrap() };
+    let ledger = open.clone()(at(0)).await;
+    let mut batch = Batch::new();
+    for sample_id in 0..3000 {
+        let old = sample_id % 3 != 0;
+        let receipt = ReceiptRecord {
+            at: at(if old { 0 } else { 60 * 24 * 50 }),
+            sample_id,
+            kind: "domain".into(),
+            value: "a.example".into(),
+            reason: "noise".into(),
+            text: String::new(),
+        };
+        batch.put_receipt(&receipt).unwrap();
+    }
+    ledger.commit(batch).await.unwrap();
+    ledger.close().await.unwrap();
+    let ledger = open(at(60 * 24 * 100)).await;
+    let left = ledger.records().newest_receipts(usize::MAX).await.unwrap();
+    assert_eq!(left.len(), 1000);
+    assert!(left.iter().all(|receipt| receipt.sample_id % 3 == 0));
     ledger.close().await.unwrap();
 }

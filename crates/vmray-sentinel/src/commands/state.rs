@@ -1,6 +1,6 @@
 //! `state export`: all that is known, as lines of JSON. `state rotate-link-key`: another key for links to answers.
 
-use ledger::Reader;
+use ledger::{Error, Reader};
 use serde_json::json;
 
 use crate::app::App;
@@ -27,17 +27,24 @@ async fn rotate_link_key(app: &App) -> Result<Exit, Failure> {
     if app.json {
         output::json(&json!({ "state_url": url.to_string(), "rotated": true }))?;
     } else {
-        output::text("A new key signs links from now on; links that are out work until they expire.\n")?;
+        output::text("A new key signs links within two minutes; links that are out work until they expire.\n")?;
     }
     Ok(Exit::Done)
 }
 
 async fn export(app: &App) -> Result<Exit, Failure> {
     let (_, storage) = state::of(app, Changes::None)?;
-    let reader = Reader::open(&storage, ROUTE).await.doing("reading the state")?;
+    let (reader, damage) = Reader::salvage(&storage, ROUTE).await.doing("reading the state")?;
     let mut records = reader.records().export().await.doing("reading the state")?;
     let (mut lines, mut count) = (String::new(), 0_u64);
-    while let Some(record) = records.next().await.doing("reading the state")? {
+    let damage = loop {
+        let record = match records.next().await {
+            Ok(Some(record)) => record,
+            Ok(None) => break damage,
+            // What has been read is kept; the first damage is the one to name.
+            Err(found @ Error::Damaged { .. }) => break damage.or(Some(found)),
+            Err(error) => return Err(error).doing("reading the state"),
+        };
         lines.push_str(&serde_json::to_string(&record).map_err(anyhow::Error::from)?);
         lines.push('\n');
         count += 1;
@@ -45,8 +52,11 @@ async fn export(app: &App) -> Result<Exit, Failure> {
             output::text(&lines)?;
             lines.clear();
         }
-    }
+    };
     output::text(&lines)?;
+    if let Some(damage) = damage {
+        return Err(damage).doing("reading the state; what can still be read of it was written");
+    }
     if app.json {
         output::json(&json!({ "records": count }))?;
     }

@@ -81,8 +81,13 @@ pub(crate) fn hint(error: &Error) -> String {
         }
         Error::Full => "make room on that disk; the next run continues where this one stopped",
         Error::Damaged { .. } => {
-            "keep a copy of the folder; with an empty StateUrl the feed reads VmrayInitialFetchDate days again, which \
-             loses nothing in Sentinel"
+            "`vmray-sentinel state export > known.jsonl` keeps what can still be read; then set StateUrl to an empty folder \
+             or container and run `vmray-sentinel feed --once --since 2026-01-31` with the day from which everything is \
+             wanted: it is read and sent again under the same ids, so Sentinel shows each indicator once"
+        }
+        Error::DamagedRequest { .. } => {
+            "ask again for what it was (`vmray-sentinel quarantine` for a command, the incident's enrichment for what is in \
+             the inbox), then remove that file or blob"
         }
         Error::Name { .. } | Error::Storage(_) => "run `vmray-sentinel doctor`",
     };

@@ -47,12 +47,15 @@ async fn describe(
     let url = config.url();
     let reader = Reader::open(&storage, ROUTE).await?;
     let records = reader.records();
+    // All of it, since the engine finds damage where it reads.
+    let mut all = records.export().await?;
+    while all.next().await?.is_some() {}
     let runs = records.newest_runs(1).await?;
     let Some(last) = runs.first() else {
         return Ok(format!("{url} can be written; no run yet"));
     };
-    let quarantine = records.quarantine().await?.len();
-    let open = records.open_samples().await?.len();
+    let quarantine = records.count_quarantine().await?;
+    let open = records.count_open_samples().await?;
     Ok(format!(
         "{url} can be written; last run {} ({}), {} in quarantine, {} open",
         words::ago(now, last.ended),
