@@ -3,6 +3,10 @@
 //! A token is the end of the link's life, the number of a key and an HMAC-SHA256 over both and the job. Keys are
 //! create-only objects `keys/link-<n>` in the state: the newest signs, the older ones verify until the last link
 //! that they signed has expired. A new one is made by [`rotate_link_key`].
+//!
+//! Each process lists the keys once a minute, and a new key signs when it is older than that: so every process knows the
+//! key of every link that is out, and a link with the number of another key is wrong without a look. Whoever makes up
+//! numbers costs us nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,8 +25,8 @@ use crate::job::hex_of;
 const LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long keys are remembered before they are listed anew: for so long a key that was taken away still verifies.
 const REMEMBERED: Duration = Duration::from_secs(60);
-/// The same, for the times of objects.
-const REPLACED_UNSEEN: SignedDuration = SignedDuration::from_secs(60);
+/// The same, for the times of objects: for so long there may be processes that do not know a key, and it does not sign.
+const UNSEEN: SignedDuration = SignedDuration::from_secs(60);
 /// Name of the keys.
 const KEY: &str = "link-";
 
@@ -40,7 +44,7 @@ pub enum LinkError {
     State(#[from] ledger::Error),
 }
 
-/// Makes a new key for links, which every process signs with within a minute. Links that are out keep working until they
+/// Makes a new key for links, which every process signs with within two minutes. Links that are out keep working until they
 /// expire.
 pub async fn rotate_link_key(storage: &Storage, now: Timestamp) -> Result<(), ledger::Error> {
     Links::of(storage).rotate(now).await
@@ -61,7 +65,10 @@ struct Remembered {
 }
 
 #[derive(Clone)]
-struct Key(Bytes);
+struct Key {
+    secret: Bytes,
+    made_at: Timestamp,
+}
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -76,12 +83,10 @@ impl Links {
 
     /// Returns the token for a job.
     pub(crate) async fn sign(&self, job: &JobId, now: Timestamp) -> Result<String, ledger::Error> {
-        let mut keys = self.keys().await?;
-        if keys.is_empty() {
-            self.add(1).await?;
-            keys = self.keys_anew().await?;
-        }
-        let Some((number, key)) = keys.last_key_value() else {
+        let keys = self.keys().await?;
+        let is_known_to_all = |key: &Key| now.duration_since(key.made_at) >= UNSEEN;
+        let signing = keys.iter().rev().find(|(_, key)| is_known_to_all(key)).or_else(|| keys.first_key_value());
+        let Some((number, key)) = signing else {
             return Err(ledger::Error::Damaged { what: "keys".to_owned(), reason: "no key can be kept".to_owned() });
         };
         let until = now.checked_add(LIFE).unwrap_or(Timestamp::MAX).as_second();
@@ -96,11 +101,7 @@ impl Links {
         if parts.next().is_some() {
             return Err(LinkError::Wrong);
         }
-        let mut keys = self.keys().await?;
-        if !keys.contains_key(&number) {
-            // Another instance may have made it a moment ago; a made-up number costs one listing.
-            keys = self.keys_anew().await?;
-        }
+        let keys = self.keys().await?;
         let key = keys.get(&number).ok_or(LinkError::Wrong)?;
         // Compares in constant time.
         key.mac(job, until, number).verify_slice(&signature).map_err(|_| LinkError::Wrong)?;
@@ -114,9 +115,9 @@ impl Links {
             entries.iter().filter_map(|entry| Some((number_of(&entry.name)?, entry.stored_at))).collect();
         let newest = numbers.iter().map(|(number, _)| *number).max().unwrap_or(0);
         for (number, _) in &numbers {
-            // A key signed until every process had seen the next one.
+            // A key signs until the next one does.
             let replaced = numbers.iter().filter(|(other, _)| other > number).map(|(_, at)| *at).min();
-            if replaced.is_some_and(|replaced| now.duration_since(replaced) > LIFE + REPLACED_UNSEEN) {
+            if replaced.is_some_and(|replaced| now.duration_since(replaced) > LIFE + UNSEEN) {
                 self.objects.delete(&name_of(*number)).await?;
             }
         }
@@ -140,6 +141,12 @@ impl Links {
                 return Ok(known.keys.clone());
             }
         }
+        let keys = self.keys_anew().await?;
+        if !keys.is_empty() {
+            return Ok(keys);
+        }
+        // The first key is made by whoever asks first, so that no process remembers that there is none.
+        self.add(1).await?;
         self.keys_anew().await
     }
 
@@ -148,7 +155,7 @@ impl Links {
         for entry in self.objects.list(KEY).await? {
             let Some(number) = number_of(&entry.name) else { continue };
             if let Some(object) = self.objects.read(&entry.name).await? {
-                keys.insert(number, Key(object.content));
+                keys.insert(number, Key { secret: object.content, made_at: object.stored_at });
             }
         }
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,8 +166,8 @@ impl Links {
 
 impl Key {
     fn mac(&self, job: &JobId, until: i64, number: u32) -> Hmac<Sha256> {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret)
+            .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
         mac.update(format!("vmray-sentinel enrich {job} {until} {number}").as_bytes());
         mac
     }
@@ -215,16 +222,49 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_key_signs_and_the_old_one_still_verifies() {
+    async fn a_new_key_signs_once_every_process_knows_it_and_the_old_one_still_verifies() {
         let storage = storage();
         let links = Arc::new(Links::of(&storage));
+        let job = JobId::at(at("2026-01-01T00:00:00Z"));
+        let made = links.keys().await.unwrap()[&1].made_at;
+        let old = links.sign(&job, made).await.unwrap();
+        links.rotate(made).await.unwrap();
+        let replaced = links.keys().await.unwrap()[&2].made_at;
+        let soon = links.sign(&job, replaced + SignedDuration::from_secs(59)).await.unwrap();
+        assert!(soon.contains(".1."), "{soon}");
+        let later = replaced + UNSEEN;
+        let new = links.sign(&job, later).await.unwrap();
+        assert!(new.contains(".2."), "{new}");
+        for link in [old, soon, new] {
+            links.verify(&job, &link, later).await.unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_number_of_no_key_costs_no_listing() {
+        let storage = storage();
+        let (links, other) = (Links::of(&storage), Links::of(&storage));
+        let job = JobId::at(at("2026-01-01T00:00:00Z"));
+        links.keys().await.unwrap();
+        let made = other.keys().await.unwrap()[&1].made_at;
+        other.rotate(made).await.unwrap();
+        let signed = other.keys().await.unwrap()[&2].made_at + UNSEEN;
+        let token = other.sign(&job, signed).await.unwrap();
+        assert!(token.contains(".2."), "{token}");
+        // A look would find the key. Links are only signed with it when this process has listed it by itself.
+        assert!(matches!(links.verify(&job, &token, signed).await, Err(LinkError::Wrong)));
+        tokio::time::advance(REMEMBERED).await;
+        links.verify(&job, &token, signed).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_process_remembers_that_there_is_no_key() {
+        let storage = storage();
+        let (one, other) = (Links::of(&storage), Links::of(&storage));
         let now = at("2026-01-01T00:00:00Z");
         let job = JobId::at(now);
-        let old = links.sign(&job, now).await.unwrap();
-        links.rotate(now).await.unwrap();
-        let new = links.sign(&job, now).await.unwrap();
-        assert!(new.contains(".2."), "{new}");
-        links.verify(&job, &old, now).await.unwrap();
-        links.verify(&job, &new, now).await.unwrap();
+        assert!(matches!(one.verify(&job, "99999999999.1.00", now).await, Err(LinkError::Wrong)));
+        let token = other.sign(&job, now).await.unwrap();
+        one.verify(&job, &token, now).await.unwrap();
     }
 }
