@@ -6,16 +6,19 @@
 //!
 //! Cancel-safe: dropping the call abandons it; at most one request is then in an unknown state.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
+use crate::answer_bound::AnswerBound;
 use crate::transport::host_of;
 use crate::{
-    CallLog, Decision, Pacer, Request, Response, Retry, RetryPolicy, StreamedRequest, Transport, TransportError,
+    CallLog, Decision, Pacer, Permit, Request, Response, Retry, RetryPolicy, StreamedRequest, Transport, TransportError,
 };
 
 /// May a request be sent twice without harm?
@@ -35,13 +38,35 @@ pub struct Exchange {
     pacer: Pacer,
     at_once: Option<Arc<Semaphore>>,
     jitter: Arc<Mutex<fastrand::Rng>>,
+    stop: CancellationToken,
+    sent: Arc<AtomicU64>,
 }
 
 impl Exchange {
     /// Returns an exchange without a pace.
     pub fn new(transport: Arc<dyn Transport>, policy: RetryPolicy) -> Self {
-        let jitter = Arc::new(Mutex::new(fastrand::Rng::new()));
-        Self { transport, policy, pacer: Pacer::unlimited(), at_once: None, jitter }
+        Self {
+            transport,
+            policy,
+            pacer: Pacer::unlimited(),
+            at_once: None,
+            jitter: Arc::new(Mutex::new(fastrand::Rng::new())),
+            stop: CancellationToken::new(),
+            sent: Arc::default(),
+        }
+    }
+
+    /// Returns the same exchange for the length of a run: once `stop` is cancelled, a call that waits for its turn, for
+    /// a token or for its next attempt ends with [`TransportError::NotSent`]; a request that is on the wire goes on. Its
+    /// requests are counted from zero.
+    #[must_use]
+    pub fn until(&self, stop: CancellationToken) -> Self {
+        Self { stop, sent: Arc::default(), ..self.clone() }
+    }
+
+    /// Returns how many requests can have reached a server.
+    pub fn requests_sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// Sets the pace, which may be shared with other exchanges of the same principal.
@@ -99,13 +124,18 @@ impl Exchange {
         let mut failed: Option<E> = None;
         loop {
             // Held for an attempt and not for the waits between them, which are no work for the server.
-            let place = self.place().await;
-            let permit = self.pacer.acquire().await;
-            let request = match build().await {
-                Ok(request) => request,
-                Err(error) => {
+            let Some((place, permit)) = self.stop.run_until_cancelled(self.turn()).await else {
+                return read(Err(TransportError::NotSent));
+            };
+            let request = match self.stop.run_until_cancelled(build()).await {
+                Some(Ok(request)) => request,
+                Some(Err(error)) => {
                     permit.unused();
                     return Err(error);
+                }
+                None => {
+                    permit.unused();
+                    return read(Err(TransportError::NotSent));
                 }
             };
             if !self.pacer.paused_for().is_zero() {
@@ -143,7 +173,9 @@ impl Exchange {
                 Decision::Wait(wait) => {
                     let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                     debug!(attempt = attempt + 1, wait_ms, "trying again");
-                    tokio::time::sleep(wait).await;
+                    if self.stop.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
+                        return read(Err(TransportError::NotSent));
+                    }
                 }
             }
             failed = Some(error);
@@ -161,13 +193,12 @@ impl Exchange {
         read: impl Fn(Result<Response, TransportError>) -> Result<T, E>,
         retry: impl Fn(&E) -> Retry,
     ) -> Result<T, E> {
-        let _place = self.place().await;
-        let permit = self.pacer.acquire().await;
-        let (host, log) = (host_of(request.uri()), CallLog::start(&request, 1));
-        let outcome = match tokio::time::timeout(limit, self.transport.send_streamed(request)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(TransportError::Timeout { host, after: limit }),
+        let Some((_place, permit)) = self.stop.run_until_cancelled(self.turn()).await else {
+            return read(Err(TransportError::NotSent));
         };
+        let (host, bound) = (host_of(request.uri()), AnswerBound::of(request.extensions()));
+        let log = CallLog::start(&request, 1);
+        let outcome = self.counted(host, limit, bound, self.transport.send_streamed(request)).await;
         log.end(&outcome);
         permit.answered();
         let outcome = read(outcome);
@@ -179,6 +210,12 @@ impl Exchange {
         outcome
     }
 
+    /// Waits until a request may be sent.
+    async fn turn(&self) -> (Option<OwnedSemaphorePermit>, Permit) {
+        let place = self.place().await;
+        (place, self.pacer.acquire().await)
+    }
+
     /// Waits for one of the places of requests that are under way; `None` where they are not counted.
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
         // Nobody closes the semaphore.
@@ -186,12 +223,32 @@ impl Exchange {
     }
 
     async fn attempt(&self, request: Request, attempt: u32, limit: Duration) -> Result<Response, TransportError> {
-        let (host, log) = (host_of(request.uri()), CallLog::start(&request, attempt));
-        let outcome = match tokio::time::timeout(limit, self.transport.send(request)).await {
+        let (host, bound) = (host_of(request.uri()), AnswerBound::of(request.extensions()));
+        let log = CallLog::start(&request, attempt);
+        let outcome = self.counted(host, limit, bound, self.transport.send(request)).await;
+        log.end(&outcome);
+        outcome
+    }
+
+    async fn counted(
+        &self,
+        host: String,
+        limit: Duration,
+        AnswerBound(limit_bytes): AnswerBound,
+        sending: impl Future<Output = Result<Response, TransportError>>,
+    ) -> Result<Response, TransportError> {
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        let outcome = match tokio::time::timeout(limit, sending).await {
+            // A transport that answers in the process has it whole.
+            Ok(Ok(answer)) if answer.body().len() > limit_bytes => {
+                Err(TransportError::TooLarge { host, limit_bytes, size_bytes: Some(answer.body().len()) })
+            }
             Ok(outcome) => outcome,
             Err(_) => Err(TransportError::Timeout { host, after: limit }),
         };
-        log.end(&outcome);
+        if outcome.as_ref().is_err_and(|error| !error.may_have_arrived()) {
+            self.sent.fetch_sub(1, Ordering::Relaxed);
+        }
         outcome
     }
 

@@ -7,18 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures::StreamExt as _;
 use http::HeaderValue;
 use http::header::CONTENT_LENGTH;
 use hyper_util::client::proxy::matcher::Matcher;
 
+use crate::answer_bound::{AnswerBound, AnswerBudget, held};
 use crate::transport::host_of;
 use crate::{Request, Response, StreamedRequest, Transport, TransportError};
-
-/// Largest answer we take into memory. VMRay's longest IOC list known is 94 kB for six entries; a report of a
-/// noisy sample can be a thousand times that.
-const MAX_ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
 /// A body that is streamed may take as long as its caller lets it; this only ends what nobody waits for.
 const LONGEST_UPLOAD: Duration = Duration::from_hours(1);
@@ -56,6 +53,7 @@ pub enum SetupError {
 pub struct HttpTransport {
     client: reqwest::Client,
     proxy: Option<Proxied>,
+    budget: AnswerBudget,
 }
 
 /// Which requests go by a proxy, and where it is.
@@ -100,7 +98,8 @@ impl HttpTransport {
             let exclusions = reqwest::NoProxy::from_string(&listed);
             builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(SetupError::Proxy)?.no_proxy(exclusions));
         }
-        Ok(Self { client: builder.build().map_err(SetupError::Client)?, proxy: proxied })
+        let client = builder.build().map_err(SetupError::Client)?;
+        Ok(Self { client, proxy: proxied, budget: AnswerBudget::new() })
     }
 }
 
@@ -108,19 +107,21 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let host = host_of(request.uri());
+        let bound = AnswerBound::of(request.extensions());
         let request = reqwest::Request::try_from(request).map_err(|error| unsendable(&host, &error))?;
-        self.execute(request, host).await
+        self.execute(request, host, bound).await
     }
 
     async fn send_streamed(&self, request: StreamedRequest) -> Result<Response, TransportError> {
         let host = host_of(request.uri());
         let (mut head, body) = request.into_parts();
+        let bound = AnswerBound::of(&head.extensions);
         // With its length told, the server can refuse the body before it has come.
         head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.size_bytes));
         let request = http::Request::from_parts(head, reqwest::Body::wrap_stream(body.pieces));
         let mut request = reqwest::Request::try_from(request).map_err(|error| unsendable(&host, &error))?;
         *request.timeout_mut() = Some(LONGEST_UPLOAD);
-        self.execute(request, host).await
+        self.execute(request, host, bound).await
     }
 }
 
@@ -132,23 +133,37 @@ impl HttpTransport {
         proxied.matcher.intercept(&uri).map(|_| proxied.address.as_str())
     }
 
-    async fn execute(&self, request: reqwest::Request, host: String) -> Result<Response, TransportError> {
+    async fn execute(
+        &self,
+        request: reqwest::Request,
+        host: String,
+        AnswerBound(limit_bytes): AnswerBound,
+    ) -> Result<Response, TransportError> {
         let by_proxy = self.proxy_of(request.url());
         let answer = self.client.execute(request).await.map_err(|error| classify(&host, by_proxy, &error))?;
         let status = answer.status();
         let headers = answer.headers().clone();
-        let mut body = BytesMut::new();
+        let told = answer.content_length().map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        if let Some(size) = told.filter(|size| *size > limit_bytes) {
+            return Err(TransportError::TooLarge { host, limit_bytes, size_bytes: Some(size) });
+        }
+        // A packed answer does not tell its size: it takes its room once it proves to be large.
+        let mut room = self.budget.take(told.unwrap_or_default()).await;
+        let mut body = BytesMut::with_capacity(told.unwrap_or_default());
         let mut chunks = answer.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let Ok(chunk) = chunk else {
                 return Err(TransportError::Truncated { host, status, received: body.freeze() });
             };
-            if body.len() + chunk.len() > MAX_ANSWER_BYTES {
-                return Err(TransportError::TooLarge { host, limit_bytes: MAX_ANSWER_BYTES });
+            if body.len() + chunk.len() > limit_bytes {
+                return Err(TransportError::TooLarge { host, limit_bytes, size_bytes: None });
+            }
+            if told.is_none() && room.is_none() && AnswerBudget::counts(body.len() + chunk.len()) {
+                room = self.budget.take(limit_bytes).await;
             }
             body.extend_from_slice(&chunk);
         }
-        let mut response = http::Response::new(Bytes::from(body));
+        let mut response = http::Response::new(held(body, room));
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         Ok(response)
@@ -208,6 +223,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
@@ -241,6 +257,23 @@ mod tests {
         assert_eq!(answer.status(), 503);
         assert_eq!(answer.headers()["retry-after"], "7");
         assert_eq!(answer.body(), "busy");
+    }
+
+    #[tokio::test]
+    async fn an_answer_beyond_its_bound_is_refused_with_its_size_where_that_is_told() {
+        let ask = async |answer: &'static [u8]| {
+            let uri = serve_once(answer).await;
+            let request = http::Request::get(uri).extension(AnswerBound(8)).body(Bytes::new()).unwrap();
+            HttpTransport::try_new(&HttpOptions::default()).unwrap().send(request).await
+        };
+        let fits = ask(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n12345678").await.unwrap();
+        assert_eq!(fits.body(), "12345678");
+        // Not even begun to be read: of this one only the head ever comes.
+        let error = ask(b"HTTP/1.1 200 OK\r\nContent-Length: 60000000\r\n\r\n").await.unwrap_err();
+        let words = error.to_string();
+        assert!(words.ends_with("has 60000000 bytes, more than the 8 that are read"), "{words}");
+        let error = ask(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n123456789").await.unwrap_err();
+        assert!(matches!(error, TransportError::TooLarge { size_bytes: None, .. }), "{error}");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@
 //!
 //! Nothing here knows what is being said: a request is bytes, an answer is bytes.
 
+mod answer_bound;
 mod call_log;
 mod clock;
 mod exchange;
@@ -20,6 +21,7 @@ mod retry;
 mod service_url;
 mod transport;
 
+pub use answer_bound::AnswerBound;
 pub use call_log::CallLog;
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use exchange::{Exchange, Idempotency};
@@ -27,7 +29,7 @@ pub use http_transport::{HttpOptions, HttpTransport, SetupError, install_tls_pro
 pub use in_process::InProcess;
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
-pub use pacer::{Pacer, Permit};
+pub use pacer::{Allowance, Pacer, Pause, Permit};
 pub use redact::Redacted;
 pub use retry::{Decision, Retry, RetryPolicy, retry_after};
 pub use service_url::{ServiceUrl, ServiceUrlError};

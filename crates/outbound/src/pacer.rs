@@ -3,7 +3,8 @@
 //! A service that allows N requests in any rolling minute counts a request somewhere between the moment we
 //! send it and the moment its answer arrives. A slot is therefore taken when a request is sent and given back
 //! one window after its answer: whichever instant the server counts, no window of its own ever holds more
-//! than N. A server's "not before" pauses everybody who shares the pacer.
+//! than N. A server's "not before" pauses everybody who shares the pacer, for an hour at most: then one request asks
+//! again, so that one odd answer does not silence a process for years.
 //!
 //! Runs on tokio's time, so that paused tests see the real behaviour.
 
@@ -11,13 +12,27 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::mutant;
 
 /// The window that service limits are stated for.
 const WINDOW: Duration = Duration::from_secs(60);
+
+/// The longest that one answer makes us wait before we ask again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60 * 60);
+
+/// A wait that a server asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// How long a wait it asked for,
+    pub asked: Duration,
+    /// and when.
+    pub asked_at: Instant,
+    /// When we ask again: then, or after an hour.
+    pub until: Instant,
+}
 
 /// A shared allowance of requests a minute.
 #[derive(Debug, Clone)]
@@ -30,6 +45,7 @@ struct Inner {
     per_window: Option<usize>,
     state: Mutex<State>,
     freed: Notify,
+    pauses: watch::Sender<Option<Pause>>,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +68,8 @@ impl Pacer {
     }
 
     fn with(per_window: Option<usize>) -> Self {
-        Self { inner: Arc::new(Inner { per_window, state: Mutex::default(), freed: Notify::new() }) }
+        let pauses = watch::Sender::new(None);
+        Self { inner: Arc::new(Inner { per_window, state: Mutex::default(), freed: Notify::new(), pauses }) }
     }
 
     /// Waits until a request may be sent.
@@ -74,10 +91,13 @@ impl Pacer {
         if mutant!(WaitIgnored) {
             return;
         }
-        // A server that names an absurd wait must not overflow the clock.
-        let until = Instant::now() + wait.min(Duration::from_hours(24 * 365));
+        let asked_at = Instant::now();
+        let until = asked_at + wait.min(LONGEST_PAUSE);
         let mut state = self.inner.lock();
-        state.not_before = Some(state.not_before.map_or(until, |present| present.max(until)));
+        if state.not_before.is_none_or(|present| present < until) {
+            state.not_before = Some(until);
+            self.inner.pauses.send_replace(Some(Pause { asked: wait, asked_at, until }));
+        }
     }
 
     /// Returns how long a pause still lasts.
@@ -85,12 +105,71 @@ impl Pacer {
         let now = Instant::now();
         self.inner.lock().not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
+
+    /// Returns the pauses as they are asked for, the present one or the last first.
+    pub fn pauses(&self) -> watch::Receiver<Option<Pause>> {
+        let mut pauses = self.inner.pauses.subscribe();
+        pauses.mark_changed();
+        pauses
+    }
+
+    /// Returns how the allowance stands.
+    pub fn allowance(&self) -> Allowance {
+        let now = Instant::now();
+        let mut state = self.inner.lock();
+        state.forget_before(now);
+        let pause = state.not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let free_in = state.answered.iter().map(|answered| (*answered + WINDOW).duration_since(now)).collect();
+        Allowance { limit: self.inner.per_window, in_flight: state.in_flight, free_in, pause }
+    }
+}
+
+/// How much of an allowance is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests of a rolling minute.
+    pub limit: Option<usize>,
+    /// Requests whose answers have not come.
+    pub in_flight: usize,
+    /// How long a pause still lasts that a server asked for.
+    pub pause: Duration,
+    /// When the slots of answered requests come back, soonest first.
+    free_in: Vec<Duration>,
+}
+
+impl Allowance {
+    /// Returns how many requests of the last minute count.
+    pub fn used(&self) -> usize {
+        self.in_flight + self.free_in.len()
+    }
+
+    /// Returns after how long `requests` more can have been sent, the first of them as soon as it may.
+    pub fn time_for(&self, requests: u64) -> Duration {
+        let Some(limit) = self.limit else { return self.pause };
+        let requests = usize::try_from(requests).unwrap_or(usize::MAX);
+        let free = limit.saturating_sub(self.used());
+        let Some(waiting) = requests.checked_sub(free).filter(|waiting| *waiting > 0) else { return self.pause };
+        // What is in flight is answered about now; every slot comes back once a minute.
+        let place = waiting - 1;
+        let rounds = u32::try_from(place / limit).unwrap_or(u32::MAX);
+        let slot = self.free_in.get(place % limit).copied().unwrap_or(WINDOW);
+        self.pause.max(slot.saturating_add(WINDOW.saturating_mul(rounds)))
+    }
 }
 
 enum Next {
     Go,
     At(Instant),
     WhenAnswered,
+}
+
+impl State {
+    /// Gives the slots back whose window has passed.
+    fn forget_before(&mut self, now: Instant) {
+        while self.answered.front().is_some_and(|answered| *answered + WINDOW <= now) {
+            self.answered.pop_front();
+        }
+    }
 }
 
 impl Inner {
@@ -108,9 +187,7 @@ impl Inner {
             state.in_flight += 1;
             return Next::Go;
         };
-        while state.answered.front().is_some_and(|answered| *answered + WINDOW <= now) {
-            state.answered.pop_front();
-        }
+        state.forget_before(now);
         if state.in_flight + state.answered.len() < limit {
             state.in_flight += 1;
             return Next::Go;

@@ -113,19 +113,24 @@ pub enum TransportError {
         after: std::time::Duration,
     },
     /// The answer is larger than we accept.
-    #[error("answer from {host} is larger than {limit_bytes} bytes")]
+    #[error("answer from {host} has {}{limit_bytes} that are read", size_bytes.map_or_else(|| "more bytes than the ".to_owned(), |size| format!("{size} bytes, more than the ")))]
     TooLarge {
         /// Host and port.
         host: String,
         /// The limit.
         limit_bytes: usize,
+        /// How large it is, where it says so.
+        size_bytes: Option<usize>,
     },
+    /// It was still waiting for its turn when its caller was told to stop.
+    #[error("not sent: it waited for its turn when the run was told to stop")]
+    NotSent,
 }
 
 impl TransportError {
     /// Says whether the server can have seen the request.
     pub fn may_have_arrived(&self) -> bool {
-        !matches!(self, Self::Connect { .. } | Self::Proxy { .. })
+        !matches!(self, Self::Connect { .. } | Self::Proxy { .. } | Self::NotSent)
     }
 }
 

@@ -10,12 +10,15 @@ use async_trait::async_trait;
 use azure_core::error::ErrorKind;
 use azure_core::http::headers::Headers;
 use azure_core::http::{AsyncRawResponse, Body, HttpClient, Method, Request, StatusCode};
-use outbound::{Clock, Exchange, Idempotency, Response, ServiceUrl, TransportError};
+use outbound::{AnswerBound, Clock, Exchange, Idempotency, Response, ServiceUrl, TransportError};
 use url::form_urlencoded;
 
 use crate::TokenError;
 use crate::excerpt::without;
 use crate::grant::{Asked, Lifetime, read};
+
+/// An answer with a token has some kilobytes.
+const TOKEN: AnswerBound = AnswerBound(64 * 1024);
 
 /// What became of the request.
 pub(crate) type Outcome = Arc<Mutex<Option<Result<Lifetime, TokenError>>>>;
@@ -70,7 +73,7 @@ impl Adapter {
             return Err("a token request does not stream".to_owned());
         };
         let url = self.authority.as_ref().map_or_else(|| request.url().clone(), |host| host.at(request.url().path()));
-        let mut builder = http::Request::builder().method(method).uri(url.as_str());
+        let mut builder = http::Request::builder().method(method).uri(url.as_str()).extension(TOKEN);
         for (name, value) in request.headers().iter() {
             builder = builder.header(name.as_str(), value.as_str());
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request, StatusCode};
-use outbound::{Clock, Exchange, Idempotency, Response, ServiceUrl, retry_after};
+use outbound::{AnswerBound, Clock, Exchange, Idempotency, Response, ServiceUrl, retry_after};
 use secrecy::SecretString;
 
 use crate::excerpt::{bounded, message};
@@ -43,6 +43,9 @@ pub struct LogsClient {
     clock: Arc<dyn Clock>,
     user_agent: HeaderValue,
 }
+
+/// An answer is empty or says what is wrong with the rows.
+const ANSWER: AnswerBound = AnswerBound(1024 * 1024);
 
 impl LogsClient {
     /// Returns a client that writes by `rule` at `endpoint`: the rule's own, where it is of the kind `Direct`, or that of
@@ -138,6 +141,7 @@ impl LogsClient {
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header(CONTENT_ENCODING, HeaderValue::from_static("gzip"))
             .header(USER_AGENT, self.user_agent.clone())
+            .extension(ANSWER)
             .body(body)
             .map_err(|_| unsendable("the address is malformed"))
     }

@@ -157,12 +157,15 @@ pub(crate) fn reach_hint(error: &TransportError, what: &str, setting: &str) -> S
              user and password. If {host} is reached without a proxy, add it to NoProxy."
         );
     }
-    let (TransportError::Connect { host, .. }
-    | TransportError::Proxy { host, .. }
-    | TransportError::Interrupted { host, .. }
-    | TransportError::Truncated { host, .. }
-    | TransportError::Timeout { host, .. }
-    | TransportError::TooLarge { host, .. }) = error;
+    let host = match error {
+        TransportError::Connect { host, .. }
+        | TransportError::Proxy { host, .. }
+        | TransportError::Interrupted { host, .. }
+        | TransportError::Truncated { host, .. }
+        | TransportError::Timeout { host, .. }
+        | TransportError::TooLarge { host, .. } => host,
+        TransportError::NotSent => return "Nothing: the next run sends it.".to_owned(),
+    };
     format!(
         "Allow outgoing HTTPS to {host} ({what}) in firewall and proxy. Check HttpsProxy, NoProxy and {setting}; a proxy \
          that inspects TLS needs its certificate in CaFile."

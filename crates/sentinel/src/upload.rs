@@ -8,8 +8,9 @@ use std::sync::Arc;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request};
-use outbound::{Clock, Exchange, Idempotency};
+use outbound::{AnswerBound, Clock, Exchange, Idempotency, Pacer};
 use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
 
 use crate::renewal::{Renewal, bearer};
 use crate::upload_answer::{Sent, read};
@@ -17,6 +18,8 @@ use crate::{Cloud, Tokens, UploadError, Uploaded, WorkspaceId};
 
 /// Objects of one request (upload API limit).
 pub const MAX_OBJECTS: usize = 100;
+/// An answer says something of each of a hundred objects.
+const ANSWER: AnswerBound = AnswerBound(1024 * 1024);
 /// The version of the upload API; it has no other.
 const API_VERSION: &str = "2024-02-01-preview";
 /// What we call ourselves unless told otherwise.
@@ -70,6 +73,22 @@ impl UploadClient {
             self.user_agent = value;
         }
         self
+    }
+
+    /// Returns the same client for the length of a run, see [`Exchange::until`].
+    #[must_use]
+    pub fn until(&self, stop: CancellationToken) -> Self {
+        Self { exchange: self.exchange.until(stop), ..self.clone() }
+    }
+
+    /// Returns how many upload requests can have reached Sentinel.
+    pub fn requests_sent(&self) -> u64 {
+        self.exchange.requests_sent()
+    }
+
+    /// Returns the pace of uploads.
+    pub fn pacer(&self) -> &Pacer {
+        self.exchange.pacer()
     }
 
     /// Returns the workspace.
@@ -132,6 +151,7 @@ impl UploadClient {
             .header(AUTHORIZATION, bearer(token).map_err(unsendable)?)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .header(USER_AGENT, self.user_agent.clone())
+            .extension(ANSWER)
             .body(body)
             .map_err(|_| unsendable("the address is malformed"))
     }

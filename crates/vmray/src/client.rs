@@ -12,7 +12,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use jiff::{SignedDuration, Timestamp};
 use outbound::{
-    Clock, Exchange, Idempotency, Request, Response, Retry, ServiceUrl, StreamedRequest, TransportError, mutant,
+    AnswerBound, Clock, Exchange, Idempotency, Pacer, Request, Response, Retry, ServiceUrl, StreamedRequest,
+    TransportError, mutant,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -96,7 +97,7 @@ impl Client {
     pub async fn probe(&self) -> Result<Probe, Error> {
         let what = "the system information";
         let answer = self.ask(what, &self.url(&["system_info"], &[])?).await?;
-        let info = self.parsed(what, answer.data.get())?;
+        let info = self.parsed(what, &answer.data)?;
         let clock_offset = answer.date.map(|date| date.duration_since(self.clock.now()));
         Ok(Probe { info, server_date: answer.date, clock_offset })
     }
@@ -216,13 +217,13 @@ impl Client {
     /// A success can hold refusals: see [`SubmitReply::errors`].
     pub async fn submit(&self, request: &SubmitRequest) -> Result<SubmitReply, Error> {
         let data = self.submit_raw(request).await?;
-        self.parsed(SUBMIT, data.get())
+        self.parsed(SUBMIT, &data)
     }
 
     /// Submits like [`Client::submit`] and returns VMRay's own `data`.
     pub async fn submit_value(&self, request: &SubmitRequest) -> Result<Value, Error> {
         let data = self.submit_raw(request).await?;
-        self.parsed(SUBMIT, data.get())
+        self.parsed(SUBMIT, &data)
     }
 
     /// Returns the `data` of any GET below `/rest` byte for byte as VMRay sent it; of a list that goes on in
@@ -236,15 +237,20 @@ impl Client {
         if parts.len() == 1
             && let Some(only) = parts.pop()
         {
-            return Ok(only);
+            return self.parsed(what, &only);
         }
         let mut items: Vec<&RawValue> = Vec::new();
         for part in &parts {
-            items.extend(self.parsed::<Option<Vec<&RawValue>>>(what, part.get())?.unwrap_or_default());
+            items.extend(self.parsed::<Option<Vec<&RawValue>>>(what, part)?.unwrap_or_default());
         }
         let joined = items.iter().map(|item| item.get()).collect::<Vec<_>>().join(",");
         RawValue::from_string(format!("[{joined}]"))
             .map_err(|error| Error::Unreadable { what, reason: envelope::scrubbed(&error.to_string(), self.key()) })
+    }
+
+    /// Returns the pace of calls, which knows the waits that VMRay asks for.
+    pub fn pacer(&self) -> &Pacer {
+        self.exchange.pacer()
     }
 
     /// Returns how long VMRay has asked us not to call.
@@ -252,7 +258,7 @@ impl Client {
         self.exchange.pacer().paused_for()
     }
 
-    async fn submit_raw(&self, request: &SubmitRequest) -> Result<Box<RawValue>, Error> {
+    async fn submit_raw(&self, request: &SubmitRequest) -> Result<Bytes, Error> {
         let url = self.url(&["sample", "submit"], &[])?;
         let (content_type, body) = request.encode();
         let read = |outcome| self.read(SUBMIT, outcome);
@@ -272,7 +278,7 @@ impl Client {
 
     async fn get<T: DeserializeOwned>(&self, what: &'static str, segments: &[&str]) -> Result<T, Error> {
         let answer = self.ask(what, &self.url(segments, &[])?).await?;
-        self.parsed(what, answer.data.get())
+        self.parsed(what, &answer.data)
     }
 
     /// Reads a list with its continuations.
@@ -280,7 +286,7 @@ impl Client {
         let Collected { parts, cut, date } = self.collect(what, url).await?;
         let mut items = Vec::new();
         for part in &parts {
-            items.extend(self.parsed::<Option<Vec<Entry<T>>>>(what, part.get())?.unwrap_or_default());
+            items.extend(self.parsed::<Option<Vec<Entry<T>>>>(what, part)?.unwrap_or_default());
         }
         Ok(Listing { items, more: cut, server_date: date })
     }
@@ -301,7 +307,7 @@ impl Client {
     }
 
     async fn follow(&self, what: &'static str, first: Answer) -> Result<Collected, Error> {
-        let mut collected = Collected { parts: vec![first.data], cut: first.truncated, date: first.date };
+        let mut collected = Collected { parts: vec![copied(&first.data)], cut: first.truncated, date: first.date };
         let mut continuation = first.continuation;
         while let Some(id) = continuation.filter(|_| !mutant!(ContinuationForgotten)) {
             if collected.parts.len() > MAX_CONTINUATIONS {
@@ -315,11 +321,11 @@ impl Client {
                 | Error::Transport(TransportError::Connect { .. } | TransportError::Proxy { .. }) => error.retry(),
                 _ => Retry::Never,
             };
-            let next = self.send(what, &url, retry).await.map_err(|error| match error {
+            let next = self.send(what, &url, ANSWER, retry).await.map_err(|error| match error {
                 Error::NotFound => Error::ContinuationLost { what },
                 other => other,
             })?;
-            collected.parts.push(next.data);
+            collected.parts.push(copied(&next.data));
             collected.cut |= next.truncated;
             continuation = next.continuation;
         }
@@ -327,11 +333,22 @@ impl Client {
     }
 
     async fn ask(&self, what: &'static str, url: &Url) -> Result<Answer, Error> {
-        self.send(what, url, Error::retry).await
+        self.send(what, url, ANSWER, Error::retry).await
     }
 
-    async fn send(&self, what: &'static str, url: &Url, retry: impl Fn(&Error) -> Retry) -> Result<Answer, Error> {
-        let build = || ready(self.request(Method::GET, url, None, Bytes::new()));
+    pub(crate) async fn send(
+        &self,
+        what: &'static str,
+        url: &Url,
+        bound: AnswerBound,
+        retry: impl Fn(&Error) -> Retry,
+    ) -> Result<Answer, Error> {
+        let build = || {
+            ready(self.request(Method::GET, url, None, Bytes::new()).map(|mut request| {
+                request.extensions_mut().insert(bound);
+                request
+            }))
+        };
         let read = |outcome| self.read(what, outcome);
         self.exchange.call(Idempotency::Repeatable, build, read, retry).await
     }
@@ -358,9 +375,12 @@ impl Client {
         envelope::read(what, &outcome?, self.key(), self.clock.now())
     }
 
-    fn parsed<'a, T: Deserialize<'a>>(&self, what: &'static str, data: &'a str) -> Result<T, Error> {
-        serde_json::from_str(data)
-            .map_err(|error| Error::Unreadable { what, reason: envelope::scrubbed(&error.to_string(), self.key()) })
+    pub(crate) fn parsed<'a, T: Deserialize<'a>>(&self, what: &'static str, data: &'a [u8]) -> Result<T, Error> {
+        serde_json::from_slice(data).map_err(|error| self.unreadable(what, &error))
+    }
+
+    pub(crate) fn unreadable(&self, what: &'static str, error: &serde_json::Error) -> Error {
+        Error::Unreadable { what, reason: envelope::scrubbed(&error.to_string(), self.key()) }
     }
 
     /// A key pasted with a line end is a common mishap and never meant.
@@ -368,7 +388,7 @@ impl Client {
         self.key.expose_secret().trim()
     }
 
-    fn url(&self, segments: &[&str], query: &[(&str, String)]) -> Result<Url, Error> {
+    pub(crate) fn url(&self, segments: &[&str], query: &[(&str, String)]) -> Result<Url, Error> {
         address::of(&self.base, segments, query)
     }
 
@@ -385,15 +405,22 @@ impl fmt::Debug for Client {
     }
 }
 
+/// Bytes of an answer to anything but a question for IOCs that may be many: a full page has some hundred thousand.
+const ANSWER: AnswerBound = AnswerBound(32 * 1024 * 1024);
 const SUBMIT: &str = "the answer to the submit";
 
 /// An answer with its continuations.
 struct Collected {
     /// The `data` of each, at least one.
-    parts: Vec<Box<RawValue>>,
+    parts: Vec<Bytes>,
     /// Whether there is more than that.
     cut: bool,
     date: Option<Timestamp>,
+}
+
+/// Returns a part of a list that leaves its answer's room to the next one.
+fn copied(data: &Bytes) -> Bytes {
+    Bytes::copy_from_slice(data)
 }
 
 /// Says whether asking for the whole list anew may help after its continuation failed.

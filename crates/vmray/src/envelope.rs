@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use jiff::Timestamp;
 use outbound::{Response, retry_after};
@@ -21,8 +22,8 @@ const MESSAGE_CHARS: usize = 300;
 /// A success.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// What was asked for; `null` if the server left it out.
-    pub(crate) data: Box<RawValue>,
+    /// What was asked for: a part of the body, in JSON.
+    pub(crate) data: Bytes,
     /// Where the list goes on.
     pub(crate) continuation: Option<String>,
     /// Whether the list is cut at the server's maximum.
@@ -69,7 +70,7 @@ pub(crate) fn read(what: &'static str, response: &Response, key: &str, now: Time
             return Err(Error::Unreadable { what, reason: "an answer without data".to_owned() });
         };
         return Ok(Answer {
-            data: data.to_owned(),
+            data: body.slice_ref(data.get().as_bytes()),
             continuation: envelope.continuation_id.filter(|id| !id.is_empty()),
             truncated: envelope.truncated.unwrap_or_default(),
             date: date(response.headers()),
@@ -197,7 +198,7 @@ mod tests {
         #[case] truncated: bool,
     ) {
         let answer = answer(200, &[("date", "Thu, 01 Jan 2026 01:02:03 GMT")], body).unwrap();
-        assert_eq!(answer.data.get(), data);
+        assert_eq!(answer.data, data);
         assert_eq!(answer.continuation.as_deref(), continuation);
         assert_eq!(answer.truncated, truncated);
         assert_eq!(answer.date, Some("2026-01-01T01:02:03Z".parse().unwrap()));

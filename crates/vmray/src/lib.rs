@@ -12,6 +12,7 @@ mod error;
 mod findings;
 mod hash;
 mod ids;
+mod ioc_parts;
 mod iocs;
 mod job;
 mod lenient;
@@ -35,6 +36,7 @@ pub use error::Error;
 pub use findings::{MitreAttack, ReportStatus, Technique, ThreatIndicators, Vti};
 pub use hash::{SampleHash, SampleHashError};
 pub use ids::{AnalysisId, JobId, SampleId, SubmissionId};
+pub use ioc_parts::{IocParts, IocPartsIter};
 pub use iocs::{
     DomainIoc, EmailAddressIoc, EmailIoc, FileHashes, FileIoc, FilenameIoc, IocCommon, Iocs, IocsReply, IpIoc,
     MutexIoc, ProcessIoc, RegistryIoc, UrlIoc,

@@ -96,7 +96,9 @@ fn whole(body: Bytes) -> HttpResponseBody {
 
 fn lost(error: &TransportError) -> HttpError {
     let kind = match error {
-        TransportError::Connect { .. } | TransportError::Proxy { .. } => HttpErrorKind::Connect,
+        TransportError::Connect { .. } | TransportError::Proxy { .. } | TransportError::NotSent => {
+            HttpErrorKind::Connect
+        }
         TransportError::Interrupted { .. } | TransportError::Truncated { .. } => HttpErrorKind::Interrupted,
         TransportError::Timeout { .. } => HttpErrorKind::Timeout,
         TransportError::TooLarge { .. } => HttpErrorKind::Decode,

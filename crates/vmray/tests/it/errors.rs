@@ -71,6 +71,6 @@ async fn no_message_holds_the_key() {
 
 #[test]
 fn an_answer_too_large_is_not_asked_for_again() {
-    let error = Error::from(TransportError::TooLarge { host: "h".to_owned(), limit_bytes: 1 });
+    let error = Error::from(TransportError::TooLarge { host: "h".to_owned(), limit_bytes: 1, size_bytes: None });
     assert_eq!(error.retry(), Retry::Never);
 }
