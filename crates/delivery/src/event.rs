@@ -43,6 +43,7 @@ impl Delivery {
             biased;
             flushed = disk => {
                 self.flushing = None;
+                self.flushing_objects = 0;
                 Event::Flushed(Flushed(flushed))
             }
             answer = answer => Event::Answered(answer),

@@ -69,8 +69,11 @@ impl Delivery {
             let effect = standing.take(finding).await?;
             if effect.merged.change == Change::Expired {
                 let receipt = Receipt::new(entry.kind, &entry.value, ReceiptReason::Expired, sample_id);
-                batch.put_receipt(&record_of(&receipt, now))?;
-                self.notes.receipt(receipt.reason.code());
+                let receipt = record_of(&receipt, now);
+                if !records.has_receipt(&receipt).await? {
+                    self.notes.receipt(&receipt.reason);
+                }
+                batch.put_receipt(&receipt)?;
                 continue;
             }
             batch.put_evidence(&id, sample_id, &effect.merged.finding.support)?;

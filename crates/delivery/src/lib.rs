@@ -23,6 +23,7 @@ mod notes;
 mod post;
 mod queue;
 mod replay;
+mod restage;
 mod send;
 mod settle;
 mod stage;
@@ -38,6 +39,7 @@ use ledger::{Batch, Ledger, Records};
 use outbound::{Clock, mutant};
 use sentinel::UploadClient;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 pub use diff::Change;
@@ -46,6 +48,7 @@ pub use letter::{Letter, LetterEntry, Sent, SentObject};
 pub use merge::Merged;
 pub use notes::{Note, Notes};
 pub use post::{Posted, post};
+pub use restage::StagedSample;
 pub use send::{Answer, Fill};
 pub use stage::{SampleFindings, is_introduced};
 pub use standing::{Effect, Standing};
@@ -82,6 +85,10 @@ pub struct Delivery {
     throttles_in_a_row: u32,
     refused_whole_in_a_row: u32,
     halted: Option<sentinel::UploadError>,
+    /// Cancelled when this run sends nothing more.
+    sending: CancellationToken,
+    /// Objects that are being made durable.
+    flushing_objects: usize,
     tally: Tally,
     notes: Notes,
 }
@@ -93,17 +100,20 @@ impl std::fmt::Debug for Delivery {
 }
 
 impl Delivery {
-    /// Takes the ledger over, with everything that its outbox holds.
+    /// Takes the ledger over, with everything that its outbox holds. Once `stop` is cancelled, nothing is sent that is
+    /// not on the wire by then.
     pub async fn begin(
         ledger: Ledger,
         uploads: Option<UploadClient>,
         style: Style,
         clock: Arc<dyn Clock>,
         max_in_flight: usize,
+        stop: &CancellationToken,
     ) -> Result<Self, Error> {
+        let sending = stop.child_token();
         let mut delivery = Self {
             ledger,
-            uploads,
+            uploads: uploads.map(|client| client.until(sending.clone())),
             style,
             clock,
             max_in_flight: max_in_flight.max(1),
@@ -117,6 +127,8 @@ impl Delivery {
             throttles_in_a_row: 0,
             refused_whole_in_a_row: 0,
             halted: None,
+            sending,
+            flushing_objects: 0,
             tally: Tally::default(),
             notes: Notes::default(),
         };
@@ -134,8 +146,9 @@ impl Delivery {
     }
 
     /// Returns what has happened so far.
-    pub fn tally(&self) -> &Tally {
-        &self.tally
+    pub fn tally(&self) -> Tally {
+        let uploads = self.uploads.as_ref().map_or(0, UploadClient::requests_sent);
+        Tally { uploads, ..self.tally }
     }
 
     /// Returns what is worth telling so far, to add to it.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 /// Objects held in memory; beyond that only ids wait here and the outbox has the rest.
-const HELD: usize = 20_000;
+const HELD: usize = 5_000;
 
 /// One version of an object, ready to be sent.
 #[derive(Debug, Clone)]
@@ -96,6 +96,11 @@ impl Queue {
     /// Returns how many objects wait and may be taken.
     pub(crate) fn len(&self) -> usize {
         self.order.len()
+    }
+
+    /// Returns how many objects wait or are on their way.
+    pub(crate) fn objects(&self) -> usize {
+        self.order.len() + self.cut.iter().map(Vec::len).sum::<usize>() + self.flying.len()
     }
 
     pub(crate) fn has_cut(&self) -> bool {

@@ -33,7 +33,7 @@ impl Delivery {
     /// Starts as many uploads as may be on their way.
     pub async fn start_uploads(&mut self, fill: Fill) -> Result<(), Error> {
         let Some(client) = self.uploads.clone() else { return Ok(()) };
-        while self.halted.is_none() && self.in_flight.len() < self.max_in_flight {
+        while !self.sending.is_cancelled() && self.in_flight.len() < self.max_in_flight {
             let batch = match self.queue.pop_cut() {
                 Some(batch) => batch,
                 None if fill == Fill::Full && self.queue.len() < MAX_OBJECTS => break,
@@ -43,7 +43,6 @@ impl Delivery {
                 break;
             }
             self.queue.take_off(&batch);
-            self.tally.uploads += 1;
             let client = client.clone();
             let objects: Vec<Bytes> = batch.iter().map(|ready| ready.object.clone()).collect();
             let upload = async move { client.upload(&objects).await };
@@ -85,7 +84,17 @@ impl Delivery {
         Ok(batch)
     }
 
-    /// Says whether something is on its way.
+    /// Sends nothing more in this run. Uploads that wait for their turn are taken back; those on the wire go on.
+    pub fn stop_sending(&mut self) {
+        self.sending.cancel();
+    }
+
+    /// Returns how many objects this run has still to send, those on the wire too.
+    pub fn objects_left(&self) -> u64 {
+        self.queue.objects() as u64 + self.unflushed.len() as u64 + self.flushing_objects as u64
+    }
+
+    /// Says whether an answer, or an upload that was taken back, is still to come.
     pub fn is_sending(&self) -> bool {
         !self.in_flight.is_empty()
     }
@@ -94,7 +103,7 @@ impl Delivery {
     pub fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
             && self.flushing.is_none()
-            && (self.halted.is_some()
+            && (self.sending.is_cancelled()
                 || self.uploads.is_none()
                 || (self.queue.len() == 0 && !self.queue.has_cut() && self.unflushed.is_empty()))
     }

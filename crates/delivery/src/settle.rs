@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ledger::{Batch, IndicatorState, QuarantineRecord};
-use outbound::mutant;
+use outbound::{TransportError, mutant};
 use sentinel::UploadError;
 use tracing::{debug, warn};
 
@@ -41,7 +41,12 @@ impl Delivery {
                 self.write(&batch, &refused).await
             }
             Err(UploadError::BadRequest { message }) if self.is_refused_whole(&batch) => {
-                self.halted.get_or_insert(UploadError::BadRequest { message });
+                self.halt(UploadError::BadRequest { message });
+                Ok(())
+            }
+            // Its run sends nothing more. It is in the outbox.
+            Err(UploadError::Transport(TransportError::NotSent)) => {
+                self.queue.push_cut(batch);
                 Ok(())
             }
             Err(UploadError::BadRequest { message } | UploadError::TooLarge { message }) => {
@@ -59,7 +64,7 @@ impl Delivery {
                 };
                 if !error.is_transient() || out_of_patience {
                     warn!(error = %error, "sending stops; what is staged is sent by the next run");
-                    self.halted.get_or_insert(error);
+                    self.halt(error);
                 } else {
                     debug!(%error, objects = batch.len(), "an upload is sent again");
                     self.queue.push_cut(batch);
@@ -67,6 +72,12 @@ impl Delivery {
                 Ok(())
             }
         }
+    }
+
+    /// Ends sending, for this reason. Uploads that wait for their turn would only meet it as well.
+    fn halt(&mut self, error: UploadError) {
+        self.halted.get_or_insert(error);
+        self.sending.cancel();
     }
 
     /// Counts objects that were refused alone with their whole request; says whether that is too many.

@@ -14,6 +14,7 @@ use tracing::{Instrument as _, debug, trace};
 use crate::diff::Change;
 use crate::merge::{Known, Merged, supports};
 use crate::queue::Ready;
+use crate::restage::StagedSample;
 use crate::{Delivery, Error};
 
 /// Batches share a flush for at most this long,
@@ -35,30 +36,81 @@ pub struct SampleFindings {
 
 impl Delivery {
     /// Stages a sample in one atomic batch: indicators, evidence, outbox, receipts and the sample itself.
-    pub async fn stage(&mut self, sample: SampleFindings) -> Result<(), Error> {
-        let now = self.clock.now();
+    pub async fn stage(&mut self, sample: SampleFindings) -> Result<StagedSample, Error> {
+        self.stage_with(sample, StagedSample::default()).await
+    }
+
+    /// Stages a part of a sample that is too large for one batch. The sample itself is written with its last part, so
+    /// that a run that ends before leaves it to be read again.
+    pub async fn stage_part(
+        &mut self,
+        sample_id: u64,
+        findings: Vec<Finding>,
+        receipts: Vec<Receipt>,
+        staged: &mut StagedSample,
+    ) -> Result<(), Error> {
         let mut batch = Batch::new();
-        let mut receipts = sample.receipts;
-        let mut staged = Vec::new();
-        let mut supporting = 0;
-        for finding in sample.findings {
-            let id = finding.id.to_string();
-            let merged =
-                Known::read(self.ledger.records(), &id, sample.sample_id).await?.merge(finding, &self.style, now);
+        let objects = self.stage_values(sample_id, findings, receipts, staged, &mut batch).await?;
+        self.commit(batch).await?;
+        self.unflushed.extend(objects);
+        self.flush().await
+    }
+
+    /// The last part: the rest of the findings, and the sample with all of them.
+    pub async fn stage_with(
+        &mut self,
+        sample: SampleFindings,
+        mut staged: StagedSample,
+    ) -> Result<StagedSample, Error> {
+        let SampleFindings { sample_id, submissions, findings, receipts } = sample;
+        let mut batch = Batch::new();
+        let objects = self.stage_values(sample_id, findings, receipts, &mut staged, &mut batch).await?;
+        for (id, record) in &submissions {
+            batch.put_submission(*id, record)?;
+        }
+        let newest = submissions.iter().map(|(id, _)| *id).max().unwrap_or(0);
+        let read = SampleRecord {
+            read_at: self.clock.now(),
+            submission_id: newest,
+            findings: staged.ids.len() as u64,
+            receipts: staged.receipts,
+        };
+        debug!(sample = sample_id, supporting = read.findings, receipts = read.receipts, "decided about a sample");
+        batch.put_sample(sample_id, &read)?;
+        batch.delete_open_sample(sample_id);
+        self.commit(batch).await?;
+        self.unflushed.extend(objects);
+        if self.unflushed_bytes >= FLUSH_BYTES {
+            self.start_flush();
+        }
+        Ok(staged)
+    }
+
+    /// Writes findings and receipts of a sample into a batch, and returns the objects that it puts into the outbox.
+    async fn stage_values(
+        &mut self,
+        sample_id: u64,
+        findings: Vec<Finding>,
+        mut receipts: Vec<Receipt>,
+        staged: &mut StagedSample,
+        batch: &mut Batch,
+    ) -> Result<Vec<Ready>, Error> {
+        let now = self.clock.now();
+        let mut objects = Vec::new();
+        for finding in findings {
+            let stix_id = finding.id;
+            let id = stix_id.to_string();
+            let merged = Known::read(self.ledger.records(), &id, sample_id).await?.merge(finding, &self.style, now);
             let Merged { change, finding, .. } = &merged;
             if *change == Change::Expired {
                 let value = finding.observable.value().into_owned();
-                receipts.push(Receipt::new(
-                    finding.observable.kind(),
-                    &value,
-                    ReceiptReason::Expired,
-                    sample.sample_id,
-                ));
+                receipts.push(Receipt::new(finding.observable.kind(), &value, ReceiptReason::Expired, sample_id));
+                staged.expired.push(finding.clone());
                 continue;
             }
             trace!(id, change = ?change, "compared with what Sentinel has");
-            supporting += 1;
-            batch.put_evidence(&id, sample.sample_id, &finding.support)?;
+            staged.ids.push(stix_id);
+            batch.put_evidence(&id, sample_id, &finding.support)?;
             match change {
                 Change::New => self.tally.new += 1,
                 Change::Changed => self.tally.changed += 1,
@@ -72,38 +124,23 @@ impl Delivery {
                 let object = merged.object(&others, &self.style)?;
                 batch.put_outbox(&id, &OutboxRecord { modified: record.modified, object: object.clone() })?;
                 batch.delete_quarantine(&id);
-                staged.push(Ready { id: id.clone(), modified: record.modified, object: Bytes::from(object) });
+                objects.push(Ready { id: id.clone(), modified: record.modified, object: Bytes::from(object) });
             }
             batch.put_indicator(&id, &record)?;
         }
-        self.tally.receipts += receipts.len() as u64;
+        staged.receipts += receipts.len() as u64;
         for receipt in &receipts {
-            self.notes.receipt(receipt.reason.code());
+            let record = record_of(receipt, now);
+            // A sample that is read again says the same again.
+            if !self.records().has_receipt(&record).await? {
+                self.tally.receipts += 1;
+                self.notes.receipt(&record.reason);
+            }
+            if !mutant!(ReceiptsLost) {
+                batch.put_receipt(&record)?;
+            }
         }
-        for receipt in receipts.iter().filter(|_| !mutant!(ReceiptsLost)) {
-            batch.put_receipt(&record_of(receipt, now))?;
-        }
-        for (id, record) in &sample.submissions {
-            batch.put_submission(*id, record)?;
-        }
-        debug!(
-            sample = sample.sample_id,
-            supporting,
-            staged = staged.len(),
-            receipts = receipts.len(),
-            "decided about a sample"
-        );
-        let newest = sample.submissions.iter().map(|(id, _)| *id).max().unwrap_or(0);
-        let read =
-            SampleRecord { read_at: now, submission_id: newest, findings: supporting, receipts: receipts.len() as u64 };
-        batch.put_sample(sample.sample_id, &read)?;
-        batch.delete_open_sample(sample.sample_id);
-        self.commit(batch).await?;
-        self.unflushed.extend(staged);
-        if self.unflushed_bytes >= FLUSH_BYTES {
-            self.start_flush();
-        }
-        Ok(())
+        Ok(objects)
     }
 
     /// Stages the identity that all indicators refer to, once. What enrichments left is folded in before, since one of
@@ -138,6 +175,7 @@ impl Delivery {
             return;
         }
         let staged = std::mem::take(&mut self.unflushed);
+        self.flushing_objects = staged.len();
         self.unflushed_since = None;
         self.unflushed_bytes = 0;
         let flush = self.ledger.flush_aside();
@@ -154,6 +192,7 @@ impl Delivery {
     pub async fn flush(&mut self) -> Result<(), Error> {
         if let Some(flushing) = self.flushing.take() {
             let durable = flushing.await.map_err(|error| ledger::Error::Storage(Box::new(error)))??;
+            self.flushing_objects = 0;
             for ready in durable {
                 self.queue.push(ready);
             }

@@ -5,10 +5,14 @@
 //! The cursor moves in the batch that closes its window, after every sample of it is staged or open. A run that is
 //! stopped or killed at any instant is continued by the next.
 
+mod collect;
+mod large;
 mod open;
 mod outcome;
 mod read;
 mod run;
+mod run_clock;
+mod waits;
 mod window;
 mod work;
 
@@ -22,6 +26,7 @@ use sentinel::UploadClient;
 
 pub use delivery::{Note, Notes};
 pub use outcome::{Failed, Outcome, Progress, RunOptions, RunSummary};
+pub use waits::{LONGEST_WAITS, Service, Wait};
 
 /// Bounds of a run.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +72,12 @@ pub enum Error {
     /// Sentinel could not be written.
     #[error("uploading to Sentinel")]
     Upload(#[source] sentinel::UploadError),
+    /// This machine and VMRay disagree about the time by more than an hour.
+    #[error("the clock of this machine is {} VMRay's; nothing was decided by it", run_clock::in_words(*ahead))]
+    Clock {
+        /// How far our clock is ahead of VMRay's.
+        ahead: SignedDuration,
+    },
     /// An object could not be written as JSON.
     #[error("writing an indicator")]
     Serialise(#[source] serde_json::Error),
@@ -79,6 +90,11 @@ impl Error {
             Self::State(_) => None,
             Self::Vmray(error) => Some(error.hint().to_owned()),
             Self::Upload(error) => Some(error.hint()),
+            Self::Clock { .. } => Some(
+                "set the clock of this machine (NTP: `timedatectl status`), or that of the VMRay server if that one is \
+                 wrong; `vmray-sentinel doctor` compares them"
+                    .to_owned(),
+            ),
             Self::Serialise(_) => Some("this is a fault of the program: report it with the log".to_owned()),
         }
     }

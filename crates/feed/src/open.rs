@@ -5,6 +5,7 @@ use ledger::{Batch, OpenSample, ReceiptRecord, Records};
 use outbound::mutant;
 use vmray::{Client, Entry, SampleId, Submission, Verdict};
 
+use crate::waits::patiently;
 use crate::window::{Group, is_finished, record_of};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -25,7 +26,7 @@ pub(crate) struct Reopened {
 
 /// Asks VMRay for the submissions of an open sample.
 pub(crate) async fn reopen(client: &Client, open: &OpenSample) -> Result<Reopened, vmray::Error> {
-    let listing = client.submissions_of_sample(SampleId(open.sample_id)).await?;
+    let listing = patiently(|| client.submissions_of_sample(SampleId(open.sample_id))).await?;
     let mut is_complete = !listing.more && !listing.items.is_empty();
     let mut submissions: Vec<Submission> = Vec::new();
     for entry in listing.items {

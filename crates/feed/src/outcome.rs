@@ -7,7 +7,7 @@ use delivery::Notes;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::Error;
+use crate::{Error, Wait};
 
 /// What is asked of a run.
 #[derive(Debug, Clone, Copy, Default)]
@@ -31,14 +31,30 @@ pub struct Progress {
     pub samples_read: u64,
     /// Samples to be read, as far as listed.
     pub samples_total: u64,
-    /// Indicators staged.
-    pub indicators_staged: u64,
-    /// Uploads sent.
+    /// Objects that are still to be sent, those on the wire too.
+    pub objects_left: u64,
+    /// Upload requests sent, repeats included.
     pub uploads: u64,
     /// Objects accepted.
     pub accepted: u64,
     /// Objects refused.
     pub refused: u64,
+    /// The last wait that VMRay asked for.
+    pub vmray_wait: Option<Wait>,
+    /// The last wait that Sentinel asked for.
+    pub sentinel_wait: Option<Wait>,
+    /// It was told to stop, or its time is over.
+    pub stopping: bool,
+}
+
+impl Progress {
+    /// Returns the waits that are not over, the longest first.
+    pub fn waits(&self, now: Timestamp) -> Vec<Wait> {
+        let mut waits: Vec<Wait> = [self.vmray_wait, self.sentinel_wait].into_iter().flatten().collect();
+        waits.retain(|wait| wait.until > now);
+        waits.sort_by_key(|wait| std::cmp::Reverse(wait.until));
+        waits
+    }
 }
 
 /// How a run ended that did not fail.
@@ -47,7 +63,7 @@ pub struct Progress {
 pub enum Outcome {
     /// All of it.
     Done,
-    /// Its time was over or it was told to stop.
+    /// Its time was over, it was told to stop, or a service asked for a wait that is longer than a run waits.
     StoppedEarly,
 }
 
@@ -78,6 +94,9 @@ pub struct RunSummary {
     pub samples_open: u64,
     /// Objects that wait to be sent by the next run.
     pub outbox_left: u64,
+    /// The wait that was too long for the run, if that ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gave_up_waiting: Option<Wait>,
     /// What is worth telling besides.
     #[serde(skip)]
     pub notes: Notes,

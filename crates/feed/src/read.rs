@@ -1,18 +1,35 @@
 //! Reading one sample: its findings, and the tactics of its techniques where there is anything to send.
 
+use std::sync::Arc;
+
 use delivery::SampleFindings;
 use indicators::{Reading, Rules, Severity, SubmissionFacts, map, tactics};
 use jiff::Timestamp;
+use outbound::TransportError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 use vmray::{Client, ReportStatus, SampleId, Submission};
 
+use crate::waits::patiently;
 use crate::window::{Group, is_finished, record_of};
+
+/// A reply of at most this size is read beside others, hundreds of them; a usual one has some ten kilobytes.
+const SMALL_REPLY_BYTES: usize = 256 * 1024;
+/// Values of a sample that count for nothing.
+const SMALL_SAMPLE: u32 = 100;
 
 /// What became of a sample.
 #[derive(Debug)]
 pub(crate) enum Read {
     /// Read and mapped.
-    Found { findings: SampleFindings, filtered_out: usize },
+    Found {
+        findings: SampleFindings,
+        filtered_out: usize,
+        /// The room that its findings take until they are staged.
+        _room: Option<OwnedSemaphorePermit>,
+    },
+    /// Too large to be read beside others: it is read alone, in parts, when its turn has come.
+    Large { group: Group },
     /// Not to be read now; tried again later.
     Open { sample_id: u64, submissions: Vec<Submission>, reason: String, not_found: bool },
     /// VMRay is in trouble, not this sample: it is left open, and many of these in a row end the run.
@@ -22,36 +39,42 @@ pub(crate) enum Read {
 }
 
 /// Reads a sample that the filter wants.
-pub(crate) async fn read(client: &Client, rules: &Rules, group: Group, now: Timestamp) -> Read {
+///
+/// `values_read_ahead` is the room for what large samples give until it is their turn to be staged.
+pub(crate) async fn read(
+    client: &Client,
+    rules: &Rules,
+    group: Group,
+    now: Timestamp,
+    values_read_ahead: &Arc<Semaphore>,
+) -> Read {
     let Group { sample_id, submissions, attempts } = group;
-    let reply = match client.iocs(SampleId(sample_id)).await {
+    let reply = match patiently(|| client.iocs_within(SampleId(sample_id), SMALL_REPLY_BYTES)).await {
         Ok(reply) => reply,
+        Err(vmray::Error::Transport(TransportError::TooLarge { .. })) => {
+            return Read::Large { group: Group { sample_id, submissions, attempts } };
+        }
         Err(error) => return failed(sample_id, submissions, error),
     };
-    match &reply.status {
-        ReportStatus::Finished => {}
-        ReportStatus::Waiting => {
-            return open(sample_id, submissions, "VMRay has not finished its report".to_owned(), false);
-        }
-        ReportStatus::Other(status) => {
-            return open(sample_id, submissions, format!("VMRay says that its report is '{status}'"), false);
-        }
+    if let Some(reason) = not_finished(&reply.status) {
+        return open(sample_id, submissions, reason, false);
     }
     let supporting = supporting(rules, &submissions, now);
     let reading = Reading { sample_id, submissions: &supporting, iocs: &reply.iocs, tactics: &[] };
     let mut mapped = map(&reading, rules);
+    drop(reply);
+    let weight = mapped.findings.len() + mapped.receipts.len();
+    let room = match u32::try_from(weight) {
+        Ok(weight @ SMALL_SAMPLE..) => match Arc::clone(values_read_ahead).try_acquire_many_owned(weight) {
+            Ok(room) => Some(room),
+            Err(_) => return Read::Large { group: Group { sample_id, submissions, attempts } },
+        },
+        _ => None,
+    };
     if !mapped.findings.is_empty() {
-        let found = match client.mitre_attack(SampleId(sample_id)).await {
-            Ok(attack) => tactics(&attack),
-            Err(error @ vmray::Error::Unauthorized) => return Read::Fatal(error),
-            // Worth a second try, but not worth withholding an indicator.
-            Err(error) if error.is_transient() && attempts == 0 => return failed(sample_id, submissions, error),
-            // Older servers lack it, and some keys may not see it.
-            Err(vmray::Error::NotFound | vmray::Error::Forbidden) => Vec::new(),
-            Err(error) => {
-                warn!(sample_id, %error, "no ATT&CK techniques to be had; its indicators go without phases");
-                Vec::new()
-            }
+        let found = match tactics_of(client, sample_id, attempts).await {
+            Ok(found) => found,
+            Err(error) => return failed(sample_id, submissions, error),
         };
         for finding in &mut mapped.findings {
             finding.support.tactics.clone_from(&found);
@@ -65,7 +88,32 @@ pub(crate) async fn read(client: &Client, rules: &Rules, group: Group, now: Time
     );
     let submissions = submissions.iter().map(|submission| (submission.id.0, record_of(submission))).collect();
     let findings = SampleFindings { sample_id, submissions, findings: mapped.findings, receipts: mapped.receipts };
-    Read::Found { findings, filtered_out: mapped.filtered_out }
+    Read::Found { findings, filtered_out: mapped.filtered_out, _room: room }
+}
+
+/// Says why a report that is not finished is left for later.
+pub(crate) fn not_finished(status: &ReportStatus) -> Option<String> {
+    match status {
+        ReportStatus::Finished => None,
+        ReportStatus::Waiting => Some("VMRay has not finished its report".to_owned()),
+        ReportStatus::Other(status) => Some(format!("VMRay says that its report is '{status}'")),
+    }
+}
+
+/// Returns the tactics of a sample, or why it is to be read another time.
+pub(crate) async fn tactics_of(client: &Client, sample_id: u64, attempts: u64) -> Result<Vec<String>, vmray::Error> {
+    match patiently(|| client.mitre_attack(SampleId(sample_id))).await {
+        Ok(attack) => Ok(tactics(&attack)),
+        Err(error @ vmray::Error::Unauthorized) => Err(error),
+        // Worth a second try, but not worth withholding an indicator.
+        Err(error) if error.is_transient() && attempts == 0 => Err(error),
+        // Older servers lack it, and some keys may not see it.
+        Err(vmray::Error::NotFound | vmray::Error::Forbidden) => Ok(Vec::new()),
+        Err(error) => {
+            warn!(sample_id, %error, "no ATT&CK techniques to be had; its indicators go without phases");
+            Ok(Vec::new())
+        }
+    }
 }
 
 /// Returns the submissions whose verdict the filter wants, ascending.
@@ -82,7 +130,7 @@ pub(crate) fn supporting(rules: &Rules, submissions: &[Submission], now: Timesta
         .collect()
 }
 
-fn failed(sample_id: u64, submissions: Vec<Submission>, error: vmray::Error) -> Read {
+pub(crate) fn failed(sample_id: u64, submissions: Vec<Submission>, error: vmray::Error) -> Read {
     match error {
         vmray::Error::Unauthorized => Read::Fatal(error),
         vmray::Error::NotFound => open(sample_id, submissions, error.to_string(), true),
@@ -91,7 +139,7 @@ fn failed(sample_id: u64, submissions: Vec<Submission>, error: vmray::Error) -> 
     }
 }
 
-fn open(sample_id: u64, submissions: Vec<Submission>, reason: String, not_found: bool) -> Read {
+pub(crate) fn open(sample_id: u64, submissions: Vec<Submission>, reason: String, not_found: bool) -> Read {
     debug!(reason, "a sample stays open");
     Read::Open { sample_id, submissions, reason, not_found }
 }

@@ -5,13 +5,17 @@
 //! of the next run finds what became visible late.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use indicators::ReceiptReason;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Cursor, Records, SubmissionRecord};
-use outbound::mutant;
+use outbound::{Clock, mutant};
 use tokio::sync::mpsc;
 use tracing::debug;
 use vmray::{Client, Entry, Submission, SubmissionFilter, SubmissionId};
+
+use crate::waits::patiently;
 
 /// Submissions can become visible after others that finished later.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
@@ -32,6 +36,8 @@ pub(crate) struct Window {
 /// What listing tells, in the order of finish windows and, within one, of submission ids.
 #[derive(Debug)]
 pub(crate) enum Listed {
+    /// The first answer came: how far our clock is ahead of VMRay's, where VMRay tells its own.
+    Clock { ahead: Option<SignedDuration> },
     /// Some submissions of a window.
     Page {
         submissions: Vec<Submission>,
@@ -77,15 +83,23 @@ pub(crate) fn plan(
 pub(crate) async fn list(
     client: Client,
     windows: Vec<Window>,
-    now: Timestamp,
+    clock: Arc<dyn Clock>,
     listed: mpsc::Sender<Listed>,
 ) -> Result<(), vmray::Error> {
+    let now = clock.now();
+    let mut compared = false;
     for window in windows {
         let mut filter = window.filter(now);
         let mut until = window.to.unwrap_or(now);
         let mut first = true;
         loop {
-            let page = client.submissions(&filter).await?;
+            let page = patiently(|| client.submissions(&filter)).await?;
+            if !std::mem::replace(&mut compared, true) {
+                let ahead = page.server_date.map(|date| clock.now().duration_since(date));
+                if listed.send(Listed::Clock { ahead }).await.is_err() {
+                    return Ok(());
+                }
+            }
             if let (true, Some(date)) = (first, page.server_date) {
                 // The earlier of the two clocks: a late one of ours reads again, an early one would skip.
                 until = until.min(date);
@@ -155,11 +169,14 @@ pub(crate) struct Group {
 /// Groups by sample what the ledger does not hold yet, in the order of the lowest new submission.
 ///
 /// A submission that is held, but whose sample was never read because the filter did not want it, is new when the
-/// filter does now: a filter that was widened finds it with `--since`.
+/// filter does now: a filter that was widened finds it with `--since`. `again` is whether that was asked for: then one
+/// whose sample held something that was taken for expired is new, too, since the clock by which it was judged, or the
+/// life that indicators are given, may have been another one.
 pub(crate) async fn news(
     records: &Records,
     listed: Vec<Submission>,
     wanted: impl Fn(&Submission) -> bool,
+    again: bool,
 ) -> Result<Vec<Group>, ledger::Error> {
     let mut fresh: BTreeMap<u64, u64> = BTreeMap::new();
     let mut groups: BTreeMap<u64, Vec<Submission>> = BTreeMap::new();
@@ -171,7 +188,7 @@ pub(crate) async fn news(
             && wanted(&submission)
             && records.sample(sample).await?.is_none()
             && records.open_sample(sample).await?.is_none();
-        if !held || overlooked {
+        if !held || overlooked || (again && wanted(&submission) && had_expired(records, sample).await?) {
             let lowest = fresh.entry(submission.sample_id.0).or_insert(submission.id.0);
             *lowest = (*lowest).min(submission.id.0);
         }
@@ -187,6 +204,17 @@ pub(crate) async fn news(
         .collect();
     ordered.sort_by_key(|(lowest, _)| *lowest);
     Ok(ordered.into_iter().map(|(_, group)| group).collect())
+}
+
+/// Says whether a sample held something, when it was last read, that was taken for expired.
+async fn had_expired(records: &Records, sample_id: u64) -> Result<bool, ledger::Error> {
+    let receipts = records.receipts_of(sample_id).await?;
+    let Some(judged) =
+        receipts.iter().filter(|one| one.reason == ReceiptReason::Expired.code()).map(|one| one.at).max()
+    else {
+        return Ok(false);
+    };
+    Ok(records.sample(sample_id).await?.is_none_or(|sample| sample.read_at <= judged))
 }
 
 /// A submission as the ledger keeps it.

@@ -1,7 +1,6 @@
 //! Changes that happen together or not at all.
 
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use slatedb::WriteBatch;
 
 use crate::record::{Collected, Format, encode};
@@ -114,13 +113,7 @@ impl Batch {
 
     /// Remembers why something was not sent. The same sample, value and reason again is the same receipt.
     pub fn put_receipt(&mut self, record: &ReceiptRecord) -> Result<(), Error> {
-        let mut hash = Sha256::new();
-        for part in [&record.kind, &record.value, &record.reason] {
-            hash.update(part.as_bytes());
-            hash.update([0]);
-        }
-        let digest = hash.finalize().iter().take(8).fold(0_u64, |digest, byte| digest << 8 | u64::from(*byte));
-        self.put(&key::receipt(record.sample_id, digest), record)
+        self.put(&key::receipt(record), record)
     }
 
     /// Remembers a run.

@@ -4,6 +4,9 @@
 //! digits, so that byte order is numeric order. Letters are never reused for another kind.
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
+
+use crate::ReceiptRecord;
 
 /// What the ledger knows of itself: format, binding, cursor, last upkeep.
 pub(crate) const ABOUT: &str = "a/";
@@ -61,8 +64,14 @@ pub(crate) fn evidence(indicator: &str, sample: u64) -> String {
     format!("{EVIDENCE}{indicator}/{sample:020}")
 }
 
-pub(crate) fn receipt(sample: u64, digest: u64) -> String {
-    format!("{RECEIPT}{sample:020}/{digest:016x}")
+pub(crate) fn receipt(record: &ReceiptRecord) -> String {
+    let mut hash = Sha256::new();
+    for part in [&record.kind, &record.value, &record.reason] {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    let digest = hash.finalize().iter().take(8).fold(0_u64, |digest, byte| digest << 8 | u64::from(*byte));
+    format!("{RECEIPT}{:020}/{digest:016x}", record.sample_id)
 }
 
 pub(crate) fn run(started: Timestamp) -> String {

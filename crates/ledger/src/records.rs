@@ -213,6 +213,11 @@ impl Records {
         self.scan(key::QUARANTINE, IterationOrder::Ascending, usize::MAX).await
     }
 
+    /// Says whether there is a receipt for the same sample, value and reason.
+    pub async fn has_receipt(&self, record: &ReceiptRecord) -> Result<bool, Error> {
+        Ok(self.get::<ReceiptRecord>(&key::receipt(record)).await?.is_some())
+    }
+
     /// Returns the receipts of a sample.
     pub async fn receipts_of(&self, sample_id: u64) -> Result<Vec<ReceiptRecord>, Error> {
         let prefix = format!("{}/", key::of_number(key::RECEIPT, sample_id));

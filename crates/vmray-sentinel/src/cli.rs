@@ -119,7 +119,7 @@ pub(crate) struct Feed {
     /// Read and compare, but send and store nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Stop cleanly after this long, as in 9m; the next run continues
+    /// Stop cleanly after this long, as in 9m; uploads that are on the wire then are waited for (30 s at most)
     #[arg(long, value_name = "DURATION", value_parser = budget)]
     pub(crate) time_budget: Option<Duration>,
 }

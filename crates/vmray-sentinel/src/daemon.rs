@@ -27,10 +27,10 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     while !stop.is_cancelled() {
-        once(engine, &options, live, stop).await;
+        let ended = once(engine, &options, live, stop).await;
         options.since = None;
-        let now = engine.clock().now();
-        let Some(next) = engine.schedule.next_after(now) else {
+        // A tick that passes while the health tables are written to is not lost.
+        let Some(next) = engine.schedule.next_after(ended) else {
             return Err(Failure::from(anyhow::anyhow!("the schedule {} has no next time", engine.schedule)));
         };
         live.send_modify(|live| live.next_run = Some(next));
@@ -42,22 +42,29 @@ pub(crate) async fn run(
     Ok(())
 }
 
-async fn once(engine: &Engine, options: &RunOptions, live: &watch::Sender<Live>, stop: &CancellationToken) {
+/// Makes a run and returns when it ended.
+async fn once(
+    engine: &Engine,
+    options: &RunOptions,
+    live: &watch::Sender<Live>,
+    stop: &CancellationToken,
+) -> Timestamp {
     let since = engine.clock().now();
     live.send_modify(|live| {
         live.next_run = None;
         live.running = Some(Running { since, bars: Vec::new() });
     });
-    let outcome = engine
+    let ended = engine
         .run(options, stop, |progress| {
             live.send_modify(|live| {
+                live.waits = progress.waits(Timestamp::MIN);
                 if let Some(running) = &mut live.running {
                     running.bars = progress::bars(progress);
                 }
             });
         })
         .await;
-    let failed = match outcome {
+    let failed = match &ended.outcome {
         Ok(summary) => {
             info!(
                 outcome = ?summary.outcome,
@@ -77,6 +84,10 @@ async fn once(engine: &Engine, options: &RunOptions, live: &watch::Sender<Live>,
         live.running = None;
         live.last_error = failed;
     });
+    let at = ended.at;
+    // What became of the run is told above.
+    drop(ended.tell().await);
+    at
 }
 
 async fn sleep_until(engine: &Engine, next: Timestamp, stop: &CancellationToken) {

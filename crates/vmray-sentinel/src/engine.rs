@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use feed::{Failed, Feed, Limits, Progress, RunOptions, RunSummary};
 use indicators::Style;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use ledger::{StateUrl, Storage};
-use outbound::{Clock, RetryPolicy, Transport};
+use outbound::{Clock, Pacer, RetryPolicy, Transport};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug_span};
 
@@ -22,6 +23,9 @@ use crate::failure::Failure;
 use crate::health::Health;
 use crate::state;
 pub(crate) use crate::state::Changes;
+
+/// How often whoever watches a run hears of it, even where nothing changes: a wait counts down.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Everything that the feed needs, read and valid.
 #[derive(Debug)]
@@ -81,11 +85,6 @@ impl FeedConfig {
         }
     }
 
-    /// The pace of uploads.
-    pub(crate) fn uploads_per_minute(&self) -> usize {
-        self.sentinel.uploads_per_minute
-    }
-
     /// What is allowed, but likely a mistake.
     pub(crate) fn warning(&self) -> Option<String> {
         self.sentinel.warning()
@@ -117,7 +116,7 @@ impl Engine {
         let tokens = connect::tokens(&sentinel, &transport, clock);
         let health = health.map(|config| {
             let client = connect::logs(&config, &sentinel, &transport, Health::POLICY, Arc::clone(&tokens), clock);
-            Health::new(client, config, &sentinel.identity, schedule.clone(), Arc::clone(clock))
+            Health::new(client, config, &sentinel.identity, schedule.clone())
         });
         let style = Style {
             vmray_base: Some(vmray.base.to_string()),
@@ -154,8 +153,13 @@ impl Engine {
         &self.clock
     }
 
-    /// Runs once and tells `watcher` how far it is, then tells the health tables what became of it, where there are any:
-    /// of a dry run nothing, and nothing of a run that gave way to another, which tells of itself.
+    /// Returns the pace of uploads.
+    pub(crate) fn upload_pacer(&self) -> &Pacer {
+        self.feed.upload.pacer()
+    }
+
+    /// Runs once and tells `watcher` how far it is: on each change, every second, and when it has ended. The health tables
+    /// hear of it by [`Ended::tell`].
     ///
     /// Dropping it is what a kill does: safe, and the next run continues.
     pub(crate) async fn run(
@@ -163,20 +167,15 @@ impl Engine {
         options: &RunOptions,
         stop: &CancellationToken,
         watcher: impl FnMut(&Progress),
-    ) -> Result<RunSummary, Failure> {
+    ) -> Ended<'_> {
         let started = self.clock.now();
+        let clock = Instant::now();
         let (outcome, before_it_failed) = match self.feed(options, stop, watcher).await {
             Ok(summary) => (Ok(summary), None),
             Err(Failed { error, summary }) => (Err(Failure::from_run(error)), summary),
         };
-        if let Some(health) = self.health.as_ref().filter(|_| !options.dry_run) {
-            Box::pin(match &outcome {
-                Ok(summary) => health.tell(started, Some(summary), None),
-                Err(failure) => health.tell(started, before_it_failed.as_deref(), Some(failure)),
-            })
-            .await;
-        }
-        outcome
+        let health = self.health.as_ref().filter(|_| !options.dry_run);
+        Ended { health, started, at: self.clock.now(), took: clock.elapsed(), outcome, before_it_failed }
     }
 
     async fn feed(
@@ -188,11 +187,48 @@ impl Engine {
         let (progress, mut seen) = watch::channel(Progress::default());
         let run = self.feed.run(options, &progress, stop).instrument(debug_span!("run", route = ROUTE));
         let mut run = Box::pin(run);
-        loop {
+        let mut tick = tokio::time::interval(TICK);
+        let outcome = loop {
             tokio::select! {
-                outcome = &mut run => return outcome,
-                Ok(()) = seen.changed() => watcher(&seen.borrow_and_update()),
+                outcome = &mut run => break outcome,
+                Ok(()) = seen.changed() => {}
+                _ = tick.tick() => {}
             }
+            let now = *seen.borrow_and_update();
+            watcher(&now);
+        };
+        watcher(&seen.borrow());
+        outcome
+    }
+}
+
+/// A run that has ended, of which the health tables do not know yet.
+#[derive(Debug)]
+#[must_use = "the health tables are to hear of it"]
+pub(crate) struct Ended<'a> {
+    health: Option<&'a Health>,
+    started: Timestamp,
+    /// When it ended.
+    pub(crate) at: Timestamp,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// What became of it.
+    pub(crate) outcome: Result<RunSummary, Failure>,
+    before_it_failed: Option<Box<RunSummary>>,
+}
+
+impl Ended<'_> {
+    /// Tells the health tables what became of the run, where there are any: of a dry run nothing, and nothing of a run
+    /// that gave way to another, which tells of itself. It is no part of the run, and its time counts for nothing.
+    pub(crate) async fn tell(self) -> Result<RunSummary, Failure> {
+        let Self { health, started, at, outcome, before_it_failed, .. } = self;
+        if let Some(health) = health {
+            Box::pin(match &outcome {
+                Ok(summary) => health.tell(started, at, Some(summary), None),
+                Err(failure) => health.tell(started, at, before_it_failed.as_deref(), Some(failure)),
+            })
+            .await;
         }
+        outcome
     }
 }

@@ -1,6 +1,12 @@
 //! What the process is doing now, for the page and the health checks.
 
+use std::time::Duration;
+
+use feed::Wait;
 use jiff::Timestamp;
+
+/// What [`Live::long_wait`] takes for long.
+const LONG_WAIT: Duration = Duration::from_secs(60);
 
 /// The daemon's own state; the ledger knows the rest.
 #[derive(Debug, Clone, Default)]
@@ -11,6 +17,20 @@ pub(crate) struct Live {
     pub(crate) next_run: Option<Timestamp>,
     /// Why the last run failed, if it did.
     pub(crate) last_error: Option<String>,
+    /// Waits that services asked the run for that is on, or the last one; those that are over count for nothing.
+    pub(crate) waits: Vec<Wait>,
+}
+
+impl Live {
+    /// Returns the longest wait that is not over.
+    pub(crate) fn wait(&self, now: Timestamp) -> Option<&Wait> {
+        self.waits.iter().filter(|wait| wait.until > now).max_by_key(|wait| wait.until)
+    }
+
+    /// Returns a wait that makes us not ready; shorter ones are part of the work.
+    pub(crate) fn long_wait(&self, now: Timestamp) -> Option<&Wait> {
+        self.wait(now).filter(|wait| wait.asked >= LONG_WAIT)
+    }
 }
 
 /// A run that is on.
@@ -31,4 +51,25 @@ pub(crate) struct Bar {
     pub(crate) done: u64,
     /// Of how much; it may still grow.
     pub(crate) of: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use feed::Service;
+
+    use super::*;
+
+    #[test]
+    fn a_feed_that_is_told_to_wait_is_not_ready_until_that_is_over() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let wait = |service, seconds, until| Wait { service, asked: Duration::from_secs(seconds), until: at(until) };
+        let long = wait(Service::Vmray, 400, "2026-01-01T12:06:40Z");
+        let short = wait(Service::Sentinel, 7, "2026-01-01T12:00:07Z");
+        let live = Live { waits: vec![short, long], ..Live::default() };
+        assert_eq!(live.long_wait(at("2026-01-01T12:00:00Z")), Some(&long));
+        assert_eq!(live.long_wait(at("2026-01-01T12:06:40Z")), None);
+        let live = Live { waits: vec![short], ..Live::default() };
+        assert_eq!(live.long_wait(at("2026-01-01T12:00:00Z")), None);
+        assert_eq!(live.wait(at("2026-01-01T12:00:00Z")), Some(&short));
+    }
 }

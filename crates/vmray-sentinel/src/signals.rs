@@ -2,15 +2,24 @@
 //!
 //! Ending at once is safe at any instant (the ledger's promise); it only costs that the last uploads are sent again.
 
+use std::io::{self, IsTerminal as _};
+
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::app::App;
 
 /// Exit code of a process that Ctrl-C ended, as shells count it.
 const INTERRUPTED: i32 = 130;
 
-/// Returns a token that is cancelled by the first signal; from now on none ends the process at once. Call once, inside
-/// the runtime, before anybody is told that the process is there.
-pub(crate) fn stop_token() -> CancellationToken {
+/// What a terminal shows then, whatever is logged.
+const STOPPING: &str =
+    "Stopping: what is on its way is finished first. Press Ctrl-C again to end at once; nothing is lost.\n";
+
+/// Returns a token that is cancelled by the first signal; from now on none ends the process at once. Whoever watches a
+/// terminal reads that, and how to end at once. Call once, inside the runtime, before anybody is told that the process is
+/// there.
+pub(crate) fn stop_token(app: &App) -> CancellationToken {
     let token = CancellationToken::new();
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
@@ -20,11 +29,16 @@ pub(crate) fn stop_token() -> CancellationToken {
         }
     };
     let signalled = token.clone();
+    let app = app.clone();
     // Lives as long as the process and holds nothing; there is nobody to wait for it.
     tokio::spawn(async move {
         signals.next().await;
-        info!("stopping; a second signal ends at once");
         signalled.cancel();
+        if io::stderr().is_terminal() {
+            app.say(STOPPING);
+        } else {
+            info!("stopping; a second signal ends at once");
+        }
         signals.next().await;
         std::process::exit(INTERRUPTED);
     });

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use feed::{Outcome, RunSummary};
+use feed::{LONGEST_WAITS, Outcome, RunSummary};
 use jiff::SignedDuration;
 
 use crate::exit::Exit;
@@ -28,7 +28,12 @@ pub(crate) fn text(summary: &RunSummary, took: Duration, dry_run: bool, paint: P
         (Outcome::Done, true) => paint.good(format!("Dry run done in {took}: nothing was sent, nothing was stored.")),
         (Outcome::StoppedEarly, _) => paint.warn(format!("Stopped after {took}; the next run continues here.")),
     };
-    writeln!(text, "{first}\n").unwrap_or_default();
+    writeln!(text, "{first}").unwrap_or_default();
+    if let Some(wait) = &summary.gave_up_waiting {
+        let most = words::span(SignedDuration::try_from(LONGEST_WAITS).unwrap_or_default());
+        writeln!(text, "{wait}; a run waits {most} at most.").unwrap_or_default();
+    }
+    writeln!(text).unwrap_or_default();
     let width = summary.counts.keys().map(String::len).max().unwrap_or_default();
     let numbers: Vec<_> =
         summary.counts.iter().map(|(name, amount)| (name.replace('_', " "), words::number(*amount))).collect();

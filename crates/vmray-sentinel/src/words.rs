@@ -87,6 +87,7 @@ pub(crate) fn outcome(word: &str) -> &str {
         "done" => "done",
         "stopped_early" => "stopped early, the next run continues",
         "failed" => "failed, the next run continues",
+        "waiting" => "under way, but told to wait",
         other => other,
     }
 }

@@ -6,8 +6,12 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod clocks;
 mod faults;
 mod guarantees;
 mod kill;
+mod large;
 mod notes;
+mod once;
+mod waits;
 mod world;

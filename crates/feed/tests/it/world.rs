@@ -58,6 +58,8 @@ pub(crate) struct Setting {
     pub(crate) verdicts: &'static str,
     pub(crate) offset: SignedDuration,
     pub(crate) per_minute: usize,
+    /// Days that an indicator lives.
+    pub(crate) days: u32,
 }
 
 /// The feed's clock, which may be wrong.
@@ -88,6 +90,7 @@ impl Setting {
             verdicts: "Malicious & Suspicious",
             offset: SignedDuration::ZERO,
             per_minute: 95,
+            days: 180,
         }
     }
 
@@ -134,7 +137,7 @@ impl Setting {
             style: Style {
                 vmray_base: Some(settings["VmrayBaseURL"].clone()),
                 tlp: Tlp::Amber,
-                expiry: "180".parse::<Expiry>().unwrap(),
+                expiry: self.days.to_string().parse::<Expiry>().unwrap(),
                 created_by: indicators::identity().id,
             },
             storage: self.storage.clone(),

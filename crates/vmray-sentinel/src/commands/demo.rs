@@ -11,7 +11,6 @@ use feed::{RunOptions, RunSummary};
 use jiff::SignedDuration;
 use serde_json::json;
 use simulators::{Stack, StackOptions};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::serve::feed_and_site;
@@ -44,7 +43,7 @@ struct Story<'a> {
 }
 
 pub(crate) async fn run(app: &App, args: &Demo) -> Result<Exit, Failure> {
-    let stop = signals::stop_token();
+    let stop = signals::stop_token(app);
     // Taken first: a port in use is better known before the work than after it.
     let server = if args.once { None } else { Some(listen(args.listen).await?) };
     let options = StackOptions { seed: args.seed, ..StackOptions::default() };
@@ -52,14 +51,13 @@ pub(crate) async fn run(app: &App, args: &Demo) -> Result<Exit, Failure> {
     let stand_ins = Served::start(&stack, SocketAddr::from(([127, 0, 0, 1], 0))).await?;
 
     let config = FeedConfig::load(&settings(app, &stand_ins))?;
-    let per_minute = config.uploads_per_minute();
     let api = config.for_api();
     let engine = Engine::build(config, &app.clock, Changes::Kept)?;
     if !app.json {
         output::text(&opening(&stack, app.out))?;
     }
-    let first = timed(app, &engine, per_minute, &stop).await?;
-    let second = timed(app, &engine, per_minute, &stop).await?;
+    let first = timed(app, &engine, &stop).await?;
+    let second = timed(app, &engine, &stop).await?;
     let story = Story {
         stack: &stack,
         first,
@@ -104,13 +102,12 @@ fn settings(app: &App, served: &Served) -> Settings {
     Settings::load(&[], environment, None)
 }
 
-async fn timed(app: &App, engine: &Engine, per_minute: usize, stop: &CancellationToken) -> Result<Timed, Failure> {
-    let started = Instant::now();
-    let mut display = Display::start(&app.bars, per_minute);
-    let outcome = engine.run(&RunOptions::default(), stop, |progress| display.show(progress)).await;
+async fn timed(app: &App, engine: &Engine, stop: &CancellationToken) -> Result<Timed, Failure> {
+    let mut display = Display::start(&app.bars, engine.upload_pacer(), &app.clock);
+    let ended = engine.run(&RunOptions::default(), stop, |progress| display.show(progress)).await;
     display.finish();
-    let run = outcome?;
-    Ok(Timed { run, took: started.elapsed() })
+    let took = ended.took;
+    Ok(Timed { run: ended.tell().await?, took })
 }
 
 fn opening(stack: &Stack, paint: Paint) -> String {

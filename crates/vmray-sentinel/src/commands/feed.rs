@@ -3,7 +3,6 @@
 use feed::RunOptions;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tracing::warn;
 
 use crate::app::App;
@@ -20,25 +19,24 @@ pub(crate) async fn run(app: &App, args: &Feed) -> Result<Exit, Failure> {
     if let Some(warning) = config.warning() {
         warn!("{warning}");
     }
-    let per_minute = config.uploads_per_minute();
     let changes = if args.dry_run { Changes::None } else { Changes::Kept };
     let engine = Engine::build(config, &app.clock, changes)?;
     let options = RunOptions { since: args.since, dry_run: args.dry_run, time_budget: args.time_budget };
-    let stop = signals::stop_token();
+    let stop = signals::stop_token(app);
     if !args.once {
         let live = watch::Sender::new(Live::default());
         daemon::run(&engine, options, &live, &stop).await?;
         return Ok(Exit::Done);
     }
-    let started = Instant::now();
-    let mut display = Display::start(&app.bars, per_minute);
-    let outcome = engine.run(&options, &stop, |progress| display.show(progress)).await;
+    let mut display = Display::start(&app.bars, engine.upload_pacer(), &app.clock);
+    let ended = engine.run(&options, &stop, |progress| display.show(progress)).await;
     display.finish();
-    let run = outcome?;
+    let took = ended.took;
+    let run = ended.tell().await?;
     if app.json {
         output::json(&json!({ "dry_run": args.dry_run, "run": run }))?;
     } else {
-        output::text(&summary::text(&run, started.elapsed(), args.dry_run, app.out))?;
+        output::text(&summary::text(&run, took, args.dry_run, app.out))?;
     }
     Ok(summary::exit(&run))
 }

@@ -20,7 +20,7 @@ pub(crate) async fn run(app: &App) -> Result<Exit, Failure> {
     for problem in app.settings.misspelt() {
         warn!("{problem}");
     }
-    let stop = signals::stop_token();
+    let stop = signals::stop_token(app);
     hosting::serve(app.clone(), problems, listener, stop).await?;
     Ok(Exit::Restart)
 }

@@ -33,7 +33,7 @@ pub(crate) async fn run(app: &App, args: &Serve) -> Result<Exit, Failure> {
     };
     let server = Server::bind(args.listen, &keys).await?;
     let engine = feed.map(|feed| Engine::build(feed, &app.clock, Changes::Kept)).transpose()?;
-    let stop = signals::stop_token();
+    let stop = signals::stop_token(app);
     info!(url = server.url(), "serving the API and the status page");
     if app.json {
         output::json(&json!({ "url": server.url() }))?;

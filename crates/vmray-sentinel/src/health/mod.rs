@@ -13,12 +13,11 @@ mod rows;
 mod tests;
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::time::Duration;
 
 use feed::RunSummary;
 use jiff::Timestamp;
-use outbound::{Clock, RetryPolicy};
+use outbound::RetryPolicy;
 use sentinel::{Identity, LogsClient, LogsError};
 use tracing::{debug, warn};
 use uuid::Uuid;
@@ -43,7 +42,6 @@ pub(crate) struct Health {
     secret_expires: Option<Timestamp>,
     schedule: Schedule,
     within: Duration,
-    clock: Arc<dyn Clock>,
 }
 
 impl Health {
@@ -55,16 +53,10 @@ impl Health {
         attempt: Duration::from_secs(10),
     };
 
-    pub(crate) fn new(
-        client: LogsClient,
-        config: HealthConfig,
-        identity: &Identity,
-        schedule: Schedule,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(client: LogsClient, config: HealthConfig, identity: &Identity, schedule: Schedule) -> Self {
         // The end of a secret that is not used is nobody's concern.
         let secret_expires = config.secret_expires.filter(|_| matches!(identity, Identity::ClientSecret { .. }));
-        Self { client, host: config.host, secret_expires, schedule, within: WITHIN, clock }
+        Self { client, host: config.host, secret_expires, schedule, within: WITHIN }
     }
 
     /// Sets how long writing may take, where that is shorter than the usual time.
@@ -76,7 +68,13 @@ impl Health {
     /// Tells what became of a run: what it did, as far as that is known, and why it failed, if it did.
     ///
     /// Cancel-safe: what is dropped is not told.
-    pub(crate) async fn tell(&self, started: Timestamp, did: Option<&RunSummary>, failed: Option<&Failure>) {
+    pub(crate) async fn tell(
+        &self,
+        started: Timestamp,
+        ended: Timestamp,
+        did: Option<&RunSummary>,
+        failed: Option<&Failure>,
+    ) {
         if failed.is_some_and(|failure| failure.exit == Exit::StoppedEarly) {
             // It gave way to another run, which tells of itself.
             return;
@@ -86,7 +84,7 @@ impl Health {
             run_id: &run_id,
             route: ROUTE,
             started,
-            ended: self.clock.now(),
+            ended,
             schedule: self.schedule.longest_wait_from(started),
             secret_expires: self.secret_expires,
             host: self.host.as_deref(),

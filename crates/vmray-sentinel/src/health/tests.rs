@@ -87,7 +87,7 @@ impl Bench {
     async fn run_with(&self, options: &RunOptions, stop: &CancellationToken) -> Result<RunSummary, Failure> {
         let log = self.log.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || log.clone()).with_ansi(false).finish();
-        self.engine.run(options, stop, |_| {}).with_subscriber(subscriber).await
+        async { self.engine.run(options, stop, |_| {}).await.tell().await }.with_subscriber(subscriber).await
     }
 
     fn runs(&self) -> Vec<Map<String, Value>> {
@@ -353,4 +353,50 @@ async fn the_rows_have_exactly_the_columns_of_the_template_and_their_types() {
         let names: BTreeSet<_> = row.keys().collect();
         assert!(names.len() == columns.len() || names.len() == 24, "{names:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_that_take_half_a_minute_are_no_part_of_the_run_and_cost_no_tick() {
+    // The first run starts 10 s before a full minute, and the tables hang for 30 s.
+    let bench = Bench::with(&[("Polling", "* * * * *")]);
+    bench.faults(ServiceName::Logs, When::Always, Fault::Hang);
+    tokio::time::advance(Duration::from_secs(50)).await;
+    let live = tokio::sync::watch::Sender::new(crate::live::Live::default());
+    let stop = CancellationToken::new();
+    let started = Instant::now();
+    let daemon = crate::daemon::run(&bench.engine, RunOptions::default(), &live, &stop);
+    let four_ticks = async {
+        tokio::time::sleep(Duration::from_secs(10 + 3 * 60 + 55)).await;
+        stop.cancel();
+    };
+    tokio::join!(async { daemon.await.unwrap() }, four_ticks);
+    assert!(started.elapsed() < Duration::from_secs(300));
+    let runs = ledger::Reader::open(&bench.engine.storage, "default").await.unwrap();
+    let runs = runs.records().newest_runs(100).await.unwrap();
+    // One at once and one a minute, none of them longer than the calls that it made.
+    assert_eq!(runs.len(), 5, "{runs:?}");
+    for run in &runs {
+        assert!(run.ended.duration_since(run.started).as_secs() < 5, "{run:?}");
+    }
+    let ended = bench.engine.run(&RunOptions::default(), &CancellationToken::new(), |_| {}).await;
+    let took = ended.took;
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    ended.tell().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_dropped_counts_once_however_often_it_is_listed_and_read() {
+    let bench = Bench::new();
+    bench.run().await.unwrap();
+    // A new submission of the sample has it read again; its value without text is no news.
+    let now = bench.engine.clock().now();
+    bench.stack.vmray.edit(|world| {
+        world.add_submission(Submission::finished(1003, 1, now, Some(Verdict::Malicious)));
+    });
+    tokio::time::advance(Duration::from_secs(600)).await;
+    let summary = bench.run().await.unwrap();
+    // The sample that is open is looked at again, too.
+    assert_eq!((summary.counts["samples_read"], summary.counts["receipts"]), (2, 0));
+    let counted: u64 = bench.events("dropped").iter().map(|event| event["Count"].as_u64().unwrap()).sum();
+    assert_eq!(counted, 1);
 }

@@ -60,16 +60,15 @@ pub(super) async fn invoke(handler: &Handler, past_due: bool) -> Answer {
 pub(super) async fn serve(handler: &Handler, mut asks: mpsc::Receiver<Ask>) {
     while let Some(Some(ask)) = handler.stop.run_until_cancelled(asks.recv()).await {
         let Ask { invocation, hung_up, answer, taken } = ask;
-        let answered = run(handler, &hung_up).instrument(invocation).await;
-        drop(taken);
+        let answered = run(handler, &hung_up, taken).instrument(invocation).await;
         // The host hung up.
         drop(answer.send(answered));
     }
 }
 
-async fn run(handler: &Handler, hung_up: &CancellationToken) -> Answer {
+async fn run(handler: &Handler, hung_up: &CancellationToken, taken: Taken) -> Answer {
     let stop = handler.stop.child_token();
-    let run = AssertUnwindSafe(Box::pin(feed(handler, &stop))).catch_unwind();
+    let run = AssertUnwindSafe(Box::pin(feed(handler, &stop, taken))).catch_unwind();
     let within = async {
         match handler.budget.answer() {
             Some(limit) => tokio::time::timeout(limit, run).await.ok(),
@@ -108,10 +107,13 @@ fn failed(failure: &Failure) -> Answer {
     Answer::failed(log_failure(failure, "run failed"))
 }
 
-async fn feed(handler: &Handler, stop: &CancellationToken) -> Result<RunSummary, Failure> {
+async fn feed(handler: &Handler, stop: &CancellationToken, taken: Taken) -> Result<RunSummary, Failure> {
     let engine = handler.engine().await?;
     let options = RunOptions { since: None, dry_run: false, time_budget: handler.budget.run() };
-    Box::pin(engine.run(&options, stop, |_| {})).await
+    let ended = Box::pin(engine.run(&options, stop, |_| {})).await;
+    // A timer that is due while the health tables are written to gets its run, after that.
+    drop(taken);
+    ended.tell().await
 }
 
 /// What the host's log says of a run, and what ours says.

@@ -8,7 +8,7 @@
 //! | `/` | status page; needs no script, loads nothing from elsewhere, refreshes itself | `serve`, `demo` |
 //! | `/docs`, `/openapi.json` | the API for people and for tools | `serve`, `demo` |
 //! | `/healthz` | 200 while the process lives | `serve`, `demo` |
-//! | `/readyz` | 200 while the state can be read and nobody asked to stop, else 503 with the reason | `serve`, `demo` |
+//! | `/readyz` | 200 while the state can be read, nobody asked to stop and no service asked the feed for a wait of a minute or more; else 503 with the reason | `serve`, `demo` |
 //! | `/metrics` | counters for Prometheus | `serve`, `demo` |
 //!
 //! No answer may be read by a page of another origin: there is no CORS.

@@ -149,3 +149,25 @@ fn faults_cost_time_and_nothing_else() {
     };
     assert_eq!(ids(&plain), ids(&broken));
 }
+
+#[test]
+fn a_long_retry_after_ends_the_run_with_who_asked_and_until_when() {
+    let home = crate::binary::Setup::new();
+    let faults = home.home().join("faults.json");
+    let rule = r#"[{"service": "vmray", "when": {"first": 1}, "fault": {"throttled": 999999999}}]"#;
+    fs::write(&faults, rule).unwrap();
+    let simulator = Simulator::start(&["--samples", "5", "--faults", faults.to_str().unwrap()]);
+    let setup = simulator.setup();
+    let done = setup.run(&["feed", "--once"]).code(3);
+    assert!(
+        done.stdout.contains("VMRay asks us to wait until 20") && done.stdout.contains("10 min"),
+        "{}",
+        done.stdout
+    );
+    assert!(done.stderr.contains("VMRay asks us to wait until 20"), "{}", done.stderr);
+    let status = setup.run(&["status"]).stdout;
+    assert!(status.contains("VMRay asks us to wait until 20"), "{status}");
+    // The next run asks again.
+    let next = setup.run(&["feed", "--once"]);
+    assert!(DONE.contains(&next.code), "{}\n{}", next.stdout, next.stderr);
+}

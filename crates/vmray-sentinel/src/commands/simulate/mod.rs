@@ -32,7 +32,7 @@ pub(crate) async fn run(app: &App, args: &Simulate) -> Result<Exit, Failure> {
         ))
         .with_hint("the stand-ins accept a key that everybody can read here; use 127.0.0.1"));
     }
-    let stop = signals::stop_token();
+    let stop = signals::stop_token(app);
     let faults = args.faults.as_deref().map(fault_file::read).transpose().map_err(Failure::usage)?.unwrap_or_default();
     let world = match &args.reports {
         Some(folder) => reports(app, folder)?,

@@ -96,6 +96,9 @@ async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
     if shared.pages.stop.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
     }
+    if let Some(wait) = shared.pages.live.borrow().long_wait(shared.pages.clock.now()) {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("waiting: {wait}\n"));
+    }
     match shared.pages.recent.view().await {
         Ok(_) => (StatusCode::OK, "ready\n".to_owned()),
         Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),

@@ -122,6 +122,9 @@ pub(super) fn render(pages: &Pages, view: Result<&View, &ledger::Error>, live: &
 
 fn badge(view: Option<&View>, live: &Live, now: Timestamp) -> Badge {
     let next = live.next_run.map(|next| format!(", next run {}", words::ago(now, next))).unwrap_or_default();
+    if let Some(wait) = live.wait(now) {
+        return Badge { tone: "warn", text: wait.to_string() };
+    }
     if let Some(running) = &live.running {
         return Badge { tone: "busy", text: format!("Running for {}", words::span(now.duration_since(running.since))) };
     }
@@ -270,6 +273,18 @@ mod tests {
         let page = render(&pages(), Ok(&view()), &live).unwrap();
         assert!(page.contains(r#"<progress value="30" max="200">"#), "{page}");
         assert!(page.contains("Running for 10 s"), "{page}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_is_told_with_who_asked_and_until_when_until_it_is_over() {
+        let until = "2026-01-01T08:31:00Z".parse().unwrap();
+        let wait = feed::Wait { service: feed::Service::Vmray, asked: std::time::Duration::from_secs(60), until };
+        let live = Live { waits: vec![wait], ..Live::default() };
+        let words = "VMRay asks us to wait until 2026-01-01 08:31:00 UTC";
+        let pages = pages();
+        assert!(render(&pages, Ok(&view()), &live).unwrap().contains(words));
+        tokio::time::advance(std::time::Duration::from_secs(61)).await;
+        assert!(!render(&pages, Ok(&view()), &live).unwrap().contains(words));
     }
 
     #[tokio::test(start_paused = true)]
