@@ -60,13 +60,18 @@ class Expansion:
         return [resource for resource in self.resources if resource.type.lower() == kind.lower()]
 
     def settings(self):
-        """The app settings of the site, by name; empty when there is no site."""
-        for site in self.of_type("Microsoft.Web/sites"):
-            pairs = site.body["properties"]["siteConfig"]["appSettings"]
-            names = [pair["name"] for pair in pairs]
-            assert len(names) == len({name.lower() for name in names}), f"a setting is written twice: {names}"
-            return {pair["name"]: pair["value"] for pair in pairs}
-        return {}
+        """The app settings that the deployment leaves, by name; empty when there is no site."""
+        written = self.settings_by_step()
+        return written[-1] if written else {}
+
+    def settings_by_step(self):
+        """The app settings as each step writes them, which replaces those before: with the site, then as its `appsettings`."""
+        steps = [{pair["name"]: pair["value"] for pair in site.body["properties"]["siteConfig"].get("appSettings", [])}
+                 for site in self.of_type("Microsoft.Web/sites")]
+        steps.extend(item.body["properties"] for item in self.of_type("Microsoft.Web/sites/config") if item.name.endswith("/appsettings"))
+        for settings in steps:
+            assert len(settings) == len({name.lower() for name in settings}), f"a setting is written twice: {sorted(settings)}"
+        return steps
 
 
 def runtime_value(resource_id):

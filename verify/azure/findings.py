@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from expansion import AZURE, FIXTURES, NEEDED, PLANS, expand, template
+from expansion import FIXTURES, NEEDED, PLANS, expand, template
 
 EXPLAINED = json.loads((pathlib.Path(__file__).parent / "checkov_findings.json").read_text())
 
@@ -20,16 +20,25 @@ EXPLAINED = json.loads((pathlib.Path(__file__).parent / "checkov_findings.json")
 def flat(plan, network):
     """What a plan makes, as a template of plain values.
 
-    Without authsettingsV2: checkov takes every config of a site for `web` or the first version of the sign-in, and misses in it
-    what only those have (CKV_AZURE_13, 63, 65, 66, 80, 88). What it writes is checked in templates.py.
+    Without authsettingsV2 and appsettings: checkov takes every config of a site for `web` or the first version of the sign-in, and
+    misses in it what only those have (CKV_AZURE_13, 63, 65, 66, 80, 88). What they write is checked in templates.py.
     """
     made = expand(template(plan), {**NEEDED, "Parts": "Both", "Network": network})
     resources = [{key: value for key, value in resource.body.items() if key not in ("id", "scope")} for resource in made.resources
-                 if not resource.name.endswith("/authsettingsV2")]
+                 if not resource.name.endswith(("/authsettingsV2", "/appsettings"))]
     return {
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
         "contentVersion": "1.0.0.0", "resources": resources,
     }
+
+
+def as_written(content):
+    """A template without the app settings that are a resource of their own, for the same reason."""
+    if isinstance(content, dict):
+        return {key: as_written(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [as_written(value) for value in content if not (isinstance(value, dict) and value.get("type") == "Microsoft.Web/sites/config")]
+    return content
 
 
 def evaluated(checkov, path):
@@ -68,7 +77,8 @@ def main(checkov):
     original, wrong, seen = baseline(), [], set()
     with tempfile.TemporaryDirectory() as folder:
         for plan in PLANS:
-            paths = {"as written": AZURE / plan / "azuredeploy.json"}
+            paths = {"as written": pathlib.Path(folder) / f"{plan}.json"}
+            paths["as written"].write_text(json.dumps(as_written(template(plan)), indent=1))
             for network in ("Public", "NewVnet"):
                 paths[network] = pathlib.Path(folder) / f"{plan}-{network}.json"
                 paths[network].write_text(json.dumps(flat(plan, network), indent=1))

@@ -8,7 +8,7 @@ from bicep_cost import armexpr
 from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
-from expansion import AZURE, FIXTURES, PLANS, template
+from expansion import AZURE, FIXTURES, PLANS, compose, template
 
 HOST = "https://schema.management.azure.com/schemas/"
 
@@ -30,11 +30,14 @@ def output(form, name, chosen):
 
 def findings():
     for plan in PLANS:
-        form = json.loads((AZURE / plan / "createUiDefinition.json").read_text())
-        parameters, outputs = template(plan)["parameters"], form["parameters"]["outputs"]
-        known = dict(elements(form))
-        for problem in (*of_outputs(parameters, outputs, known), *of_elements(known), *of_roles(form), *of_schema(form)):
-            yield f"{plan}: {problem}"
+        released = {name: json.loads(text) for name, text in compose().composed(plan, "cd" * 32).items()}
+        for name, form, parameters in (
+            (plan, json.loads((AZURE / plan / "createUiDefinition.json").read_text()), template(plan)["parameters"]),
+            (f"{plan} of a release", released["createUiDefinition.json"], released["azuredeploy.json"]["parameters"]),
+        ):
+            outputs, known = form["parameters"]["outputs"], dict(elements(form))
+            for problem in (*of_outputs(parameters, outputs, known), *of_elements(known), *of_roles(form), *of_alert(form), *of_schema(form)):
+                yield f"{name}: {problem}"
 
 
 def of_outputs(parameters, outputs, known):
@@ -50,7 +53,8 @@ def of_outputs(parameters, outputs, known):
             if control not in known:
                 yield f"output {name} reads {control}, which is not there"
                 continue
-            if name == "DeployApp":
+            # What it gives for each choice is looked at by itself.
+            if name in ("DeployApp", "AlertEmail"):
                 continue
             element, parameter = known[control], parameters[name]
             offered = {choice["value"] for choice in element.get("constraints", {}).get("allowedValues", [])}
@@ -82,6 +86,21 @@ def of_roles(form):
     given = {choice: tuple(output(form, name, {"roles": choice}) for name in ("AssignRoles", "DeployApp")) for choice in offered}
     if given != wanted or roles["defaultValue"] != roles["constraints"]["allowedValues"][0]["label"] or offered[0] != "Assign":
         yield f"the choices of roles give {given}"
+
+
+def of_alert(form):
+    """The form asks who hears of a feed that stands still, and takes no mail address for an answer only when nobody is chosen."""
+    known = dict(elements(form))
+    alert, mail = known.get("steps('security').alert", {}), known.get("steps('security').alertEmail", {})
+    offered = [choice["value"] for choice in alert.get("constraints", {}).get("allowedValues", [])]
+    if offered != ["Mail", "Nobody"] or alert["defaultValue"] != "A mail address" or not mail.get("constraints", {}).get("required"):
+        yield f"asks {alert.get('label')} with the choices {offered}, and the address may be left out"
+        return
+    if re.fullmatch(mail["constraints"]["regex"], ""):
+        yield "takes an empty mail address"
+    given = [output(form, "AlertEmail", {"alert": choice, "alertEmail": "soc@example.com"}) for choice in offered]
+    if given != ["soc@example.com", ""]:
+        yield f"the choices of the alert give {given}"
 
 
 def of_elements(known):

@@ -1,7 +1,7 @@
 """The rules of Microsoft's template test kit (arm-ttk), as far as they can be said without PowerShell: one function a rule.
 
 Each has the name of the test it stands for. Those that are about virtual machines, extensions, artifacts or credentials for
-them find nothing to look at here and are left out.
+them find nothing to look at here and are left out. They look at the templates that are checked in, and at those of a release.
 """
 
 import datetime
@@ -9,7 +9,13 @@ import json
 import re
 
 import report
-from expansion import AZURE, PLANS, template
+from expansion import AZURE, PLANS, compose, template
+
+#: What is looked at, by name: as it is checked in, and as a release publishes it, with the hash of its package.
+EVERY = {
+    **{plan: template(plan) for plan in PLANS},
+    **{f"{plan} of a release": json.loads(compose().composed(plan, "cd" * 32)["azuredeploy.json"]) for plan in PLANS},
+}
 
 #: Newest stable version that was known when the template was written, where that is older than two years.
 NEWEST = {
@@ -42,8 +48,8 @@ def walk(value, path=()):
 
 def templates():
     """Every template and every template in it: (name, content without the inner ones, outer values given to it)."""
-    for plan in PLANS:
-        yield from inner(plan, template(plan), {})
+    for name, content in EVERY.items():
+        yield from inner(name, content, {})
 
 
 def inner(name, content, given):
@@ -124,11 +130,38 @@ def api_versions_should_be_recent():
 def api_versions_should_be_recent_in_reference_functions():
     """apiVersions-Should-Be-Recent-In-Reference-Functions: reference() and list functions use versions that resources use"""
     versions = {resource["apiVersion"] for _, resource in resources()}
-    for plan in PLANS:
-        for _, text in expressions(template(plan)):
+    for plan, content in EVERY.items():
+        for _, text in expressions(content):
             for version in re.findall(r"'(\d{4}-\d\d-\d\d(?:-preview)?)'", text):
                 if version not in versions:
                     yield f"{plan}: {version} in {text[:80]}"
+
+
+def references_carry_an_api_version():
+    """reference() names an apiVersion: without one it fails where the deployment that it names is not made (a condition)"""
+    for plan, content in EVERY.items():
+        for _, text in expressions(content):
+            for start in re.finditer(r"\breference\(", text):
+                given = arguments(text[start.end():])
+                if len(given) < 2 or not re.fullmatch(r"'\d{4}-\d\d-\d\d(-preview)?'", given[1]):
+                    yield f"{plan}: reference({', '.join(given)})"
+
+
+def arguments(text):
+    """What stands between commas up to the bracket that closes a call, with what is in brackets or quotes left whole."""
+    found, depth, quoted = [""], 0, False
+    for character in text:
+        if character == "'":
+            quoted = not quoted
+        if not quoted:
+            if depth == 0 and character == ")":
+                break
+            if depth == 0 and character == ",":
+                found.append("")
+                continue
+            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(character, 0)
+        found[-1] += character
+    return [argument.strip() for argument in found]
 
 
 def location_should_not_be_hardcoded():
@@ -145,8 +178,8 @@ def location_should_not_be_hardcoded():
         default = content.get("parameters", {}).get("Location", {}).get("defaultValue")
         if not given and default != "[resourceGroup().location]":
             yield f"{name}: default of Location is {default}"
-    for plan in PLANS:
-        if json.dumps(template(plan)).count("resourceGroup().location") != 1:
+    for plan, content in EVERY.items():
+        if json.dumps(content).count("resourceGroup().location") != 1:
             yield f"{plan}: resourceGroup().location is used outside the parameter"
 
 
@@ -167,10 +200,8 @@ def secure_parameters():
 
 def secrets_reach_secure_parameters_only():
     """Secure-Params-In-Nested-Deployments: a secure value is handed to a secure parameter and to nothing else"""
-    for plan in PLANS:
-        content = template(plan)
+    for plan, content in EVERY.items():
         secure = [name for name, body in content["parameters"].items() if body["type"].lower().startswith("secure")]
-        allowed = re.compile(r"^\[(not\()?(empty|and|or|if)\(.*")
         for path, text in expressions(content):
             if not any(f"parameters('{name}')" in text for name in secure) and "listKeys(" not in text:
                 continue
@@ -182,7 +213,7 @@ def secrets_reach_secure_parameters_only():
             resource = content["resources"][path[1]] if path[0] == "resources" else None
             target = path[-2] if path[-1] == "value" else None
             declared = (resource or {}).get("properties", {}).get("template", {}).get("parameters", {}).get(target, {})
-            if declared.get("type") != "securestring" or allowed.match(text):
+            if declared.get("type") != "securestring":
                 yield f"{plan}: {'/'.join(map(str, path))}"
 
 
@@ -198,24 +229,24 @@ def outputs_must_not_contain_secrets():
 
 def ids_should_be_derived():
     """IDs-Should-Be-Derived-From-ResourceIDs: no id is written or put together by hand"""
-    for plan in PLANS:
-        for path, item in walk(template(plan)):
+    for plan, content in EVERY.items():
+        for path, item in walk(content):
             if isinstance(item, str) and re.search(r"/subscriptions/|/providers/Microsoft", item):
                 yield f"{plan}: {'/'.join(map(str, path))}: {item[:80]}"
 
 
 def resource_ids_should_not_contain():
     """ResourceIds-should-not-contain: resourceId() is given names, not the result of functions that belong outside"""
-    for plan in PLANS:
-        for _, text in expressions(template(plan)):
+    for plan, content in EVERY.items():
+        for _, text in expressions(content):
             if re.search(r"resourceId\([^)]*(subscription\(\)|resourceGroup\(\)|tenant\(\))", text):
                 yield f"{plan}: {text[:100]}"
 
 
 def no_blanks():
     """Template-Should-Not-Contain-Blanks: no empty object, array or text but where it is a default or an identity"""
-    for plan in PLANS:
-        for path, item in walk(template(plan)):
+    for plan, content in EVERY.items():
+        for path, item in walk(content):
             if item in ({}, [], "", None) and path[-1] != "defaultValue" and "userAssignedIdentities" not in path:
                 yield f"{plan}: {'/'.join(map(str, path))}"
 
@@ -230,8 +261,8 @@ def depends_on_best_practices():
 
 def uris_should_be_properly_constructed():
     """URIs-Should-Be-Properly-Constructed: uri() is given a base and a path, and no address has two schemes"""
-    for plan in PLANS:
-        for _, text in expressions(template(plan)):
+    for plan, content in EVERY.items():
+        for _, text in expressions(content):
             if re.search(r"\buri\(\s*(concat|format)", text) or text.count("https://") > 1:
                 yield f"{plan}: {text[:100]}"
 
@@ -247,8 +278,8 @@ def min_and_max_are_numbers():
 
 def no_debug_and_no_providers():
     """Deployment-Resources-Must-Not-Be-Debug, providers_apiVersions-Is-Not-Permitted, Dynamic-Variable-References-Should-Not-Use-Concat"""
-    for plan in PLANS:
-        text = json.dumps(template(plan))
+    for plan, content in EVERY.items():
+        text = json.dumps(content)
         for word in ("debugSetting", "providers(", "variables(concat", "parameters(concat"):
             if word in text:
                 yield f"{plan}: {word}"
@@ -256,8 +287,8 @@ def no_debug_and_no_providers():
 
 def schema_is_correct():
     """DeploymentTemplate-Schema-Is-Correct, DeploymentParameters-Should-Have-Schema, -ContentVersion, -Parameters and -Value"""
-    for plan in PLANS:
-        content, values = template(plan), json.loads((AZURE / plan / "azuredeploy.parameters.json").read_text())
+    for plan, content in EVERY.items():
+        values = json.loads((AZURE / plan.split()[0] / "azuredeploy.parameters.json").read_text())
         if not content["$schema"].endswith("/2019-04-01/deploymentTemplate.json#"):
             yield f"{plan}: {content['$schema']}"
         if not values["$schema"].endswith("/2019-04-01/deploymentParameters.json#") or not values["contentVersion"]:
@@ -291,7 +322,7 @@ def ui():
 
 report.run([
     parameters_must_be_referenced, variables_must_be_referenced, parameter_types_should_be_consistent, api_versions_should_be_recent,
-    api_versions_should_be_recent_in_reference_functions, location_should_not_be_hardcoded, secure_parameters,
+    api_versions_should_be_recent_in_reference_functions, references_carry_an_api_version, location_should_not_be_hardcoded, secure_parameters,
     secrets_reach_secure_parameters_only, outputs_must_not_contain_secrets, ids_should_be_derived, resource_ids_should_not_contain,
     no_blanks, depends_on_best_practices, uris_should_be_properly_constructed, min_and_max_are_numbers, no_debug_and_no_providers,
     schema_is_correct, limits, ui,

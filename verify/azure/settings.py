@@ -11,9 +11,9 @@ from expansion import AZURE, PLANS, expand, scenarios, template
 PROGRAM = os.environ["VMRAY_SENTINEL_BIN"]
 KNOWN = set(json.loads(subprocess.run([PROGRAM, "config", "schema"], capture_output=True, text=True, check=True).stdout)["properties"])
 #: Settings of the Functions host and of App Service.
-HOST = re.compile(r"AzureWebJobsStorage__(blobServiceUri|queueServiceUri|tableServiceUri|credential|clientId)|AzureWebJobs\.\w+\.Disabled"
+HOST = re.compile(r"AzureWebJobsStorage__(blobServiceUri|queueServiceUri|tableServiceUri|credential|clientId)|AzureWebJobs\.\w+\.Disabled|AzureWebJobsDisableHomepage"
                   r"|APPLICATIONINSIGHTS_(CONNECTION|AUTHENTICATION)_STRING|FUNCTIONS_(EXTENSION_VERSION|WORKER_RUNTIME)"
-                  r"|WEBSITE_(RUN_FROM_PACKAGE|CONTENTAZUREFILECONNECTIONSTRING|CONTENTSHARE|SKIP_CONTENTSHARE_VALIDATION)")
+                  r"|WEBSITE_(RUN_FROM_PACKAGE|ENABLE_SYNC_UPDATE_SITE|CONTENTAZUREFILECONNECTIONSTRING|CONTENTSHARE|SKIP_CONTENTSHARE_VALIDATION)")
 #: Settings that no parameter is for. All of them can be given with MoreSettings.
 LEFT_TO_MORE_SETTINGS = re.compile(
     r"VmrayConcurrency|UploadsPerMinute|UploadsInFlight|IocTypes|Tlp|AllowList|Retract\w+|RecheckDays|AttackObjects"

@@ -72,7 +72,7 @@ def parts_switch_functions():
         if running != wanted:
             yield f"{plan}, {label}: runs {sorted(running)}"
         if made.of_type("Microsoft.Web/sites")[0].body["properties"]["siteConfig"]["ipSecurityRestrictionsDefaultAction"] != (
-            "Deny" if parameters.get("Parts", "Feed") == "Feed" or parameters.get("ApiAllowedIpRanges") else "Allow"
+            "Deny" if parameters.get("Parts", "Feed") != "Feed" and parameters.get("ApiAllowedIpRanges") else "Allow"
         ):
             yield f"{plan}, {label}: who may call is not what the parts need"
 
@@ -109,12 +109,12 @@ def roles_are_assigned():
 
 
 def every_read_waits():
-    """The app waits for identity, roles, secrets, containers, network and tables; nothing sleeps and no script runs."""
+    """The app waits for identity, roles, secrets, containers and network; nothing sleeps and no script runs."""
     for plan in PLANS:
         content = template(plan)
-        app = next(item for item in content["resources"] if item["name"].startswith("[concat('app-'"))
+        app = of_app(content)
         waits = " ".join(app["dependsOn"])
-        for needed in ("roles", "zoneGroups", "userAssignedIdentities", "stateContainer", "packageContainer", "secrets-", "ruleName"):
+        for needed in ("roles", "zoneGroups", "userAssignedIdentities", "stateContainer", "packageContainer", "secrets-"):
             if needed not in waits:
                 yield f"{plan}: the app does not wait for {needed}"
         package = [item for item in app["properties"]["template"]["resources"] if item["type"].endswith("/extensions")]
@@ -122,6 +122,107 @@ def every_read_waits():
             yield f"{plan}: the package does not wait for the site"
         if "deploymentScripts" in json.dumps(content):
             yield f"{plan}: a deployment script"
+
+
+def of_app(content):
+    """The nested deployment that makes the app."""
+    return next(item for item in content["resources"] if item["name"] == "[concat('app-', variables('appName'))]")
+
+
+def waited_for(content, resource):
+    """The resources that ARM finishes before `resource`: those that it depends on or refers to, and those before them."""
+    reached, more = [], [resource]
+    while more:
+        item = more.pop()
+        named = {**item, "name": "", "copy": "", "properties": {**item.get("properties", {}), "template": ""}}
+        for other in content["resources"]:
+            # `resourceId(type, name)` holds the expression of the name; a loop is named by its copy.
+            names = [other["name"].strip("[]"), *([f'"{other["copy"]["name"]}"'] if "copy" in other else [])]
+            kind = f"'{other['type']}'"
+            text = json.dumps(named)
+            told = any(name in text for name in names if name.startswith('"')) or (kind in text and names[0] in text)
+            if other is not item and other not in reached and told:
+                reached.append(other)
+                more.append(other)
+    return reached
+
+
+def health_holds_nothing_up():
+    """Roles, storage, vault, network, telemetry and app wait for no table and no collection rule: only its role and its settings do."""
+    for plan in PLANS:
+        content = template(plan)
+        health = {item["name"] for item in content["resources"] if item["name"] in ("[variables('tablesDeployment')]", "[variables('ruleName')]")}
+        if len(health) != 2:
+            yield f"{plan}: tables and rule are {sorted(health)}"
+        waiting = [item["name"] for item in content["resources"] if health & {other["name"] for other in waited_for(content, item)}]
+        if sorted(waiting) != ["[concat('reporting-', variables('appName'))]", "[concat('rule-', variables('appName'))]",
+                               "[variables('logsRole').name]", "[variables('ruleName')]"]:
+            yield f"{plan}: {waiting} wait for the health tables"
+        # The time that the app takes is time for the tables to be known where the rule is made.
+        rule = next(item for item in content["resources"] if item["name"] == "[variables('ruleName')]")
+        if of_app(content) not in waited_for(content, rule):
+            yield f"{plan}: the collection rule does not wait for the app"
+    for plan, label, parameters, made, _ in ALL:
+        steps = made.settings_by_step()
+        on = parameters.get("HealthTables", True) and parameters.get("Parts", "Feed") != "Enrichment"
+        reporting = {"LogsIngestionEndpoint", "LogsIngestionRule", *(["LogsIngestionClientID"] if parameters.get("AzureClientID") else [])}
+        if steps and {name for name in steps[-1] if name.startswith("LogsIngestion")} != (reporting if on else set()):
+            yield f"{plan}, {label}: writes {sorted(name for name in steps[-1] if name.startswith('LogsIngestion'))}"
+        if steps and on and [{name: value for name, value in steps[-1].items() if name not in reporting}] != steps[-2:-1]:
+            yield f"{plan}, {label}: the last step changes more than where rows go"
+        if any(name.startswith("LogsIngestion") for settings in steps[:-1] for name in settings):
+            yield f"{plan}, {label}: the app is made with the health tables"
+
+
+def the_content_share_is_mounted_last():
+    """Premium: site without the content share's reference, then all settings at once, then the package: Microsoft's order for Key Vault references."""
+    content = of_app(template("premium"))["properties"]["template"]
+    site, settings, package = (next((item for item in content["resources"] if item["type"] == kind), {"dependsOn": []}) for kind in (
+        "Microsoft.Web/sites", "Microsoft.Web/sites/config", "Microsoft.Web/sites/extensions"))
+    if "appSettings" in json.dumps(site) or "WEBSITE_CONTENT" in json.dumps(site):
+        yield "the site is made with app settings"
+    if "[variables('site')]" not in settings["dependsOn"] or not any("'appsettings'" in name for name in package["dependsOn"]):
+        yield f"settings wait for {settings['dependsOn']}, the package for {package['dependsOn']}"
+    for plan, label, _, made, _ in ALL:
+        for settings in made.settings_by_step()[1 if plan == "premium" else 0:]:
+            share = {name: settings.get(name, "") for name in ("WEBSITE_CONTENTAZUREFILECONNECTIONSTRING", "WEBSITE_CONTENTSHARE",
+                                                               "WEBSITE_SKIP_CONTENTSHARE_VALIDATION", "WEBSITE_ENABLE_SYNC_UPDATE_SITE")}
+            if plan == "flex" and any(share.values()):
+                yield f"{label}: Flex has {share}"
+            elif plan == "premium" and (not all(share.values()) or share["WEBSITE_ENABLE_SYNC_UPDATE_SITE"] != "true"):
+                yield f"{label}: {share}"
+
+
+def the_host_finds_its_storage():
+    """AzureWebJobsStorage has the account's name beside the addresses: hosts that start without it may fail (azure-functions-host 11787)."""
+    for plan, label, _, made, _ in ALL:
+        for settings in made.settings_by_step():
+            account = settings.get("AzureWebJobsStorage__accountName")
+            if settings and (not account or f"https://{account}.blob." not in settings["AzureWebJobsStorage__blobServiceUri"]):
+                yield f"{plan}, {label}: the account is {account}"
+
+
+def an_instance_answers_many_calls():
+    """Flex: an instance answers 64 to 100 calls at the same time, not the four that are Azure's default for 512 MB"""
+    for _, label, _, made, _ in ALL:
+        for site in made.of_type("Microsoft.Web/sites"):
+            scale = site.body["properties"].get("functionAppConfig", {}).get("scaleAndConcurrency")
+            if scale and not 64 <= scale.get("triggers", {}).get("http", {}).get("perInstanceConcurrency", 0) <= 100:
+                yield f"{label}: {scale}"
+
+
+def another_vault_on_request():
+    """VaultNameSalt gives a new vault another name, and changes nothing else; empty, the name is what it always was."""
+    for plan in PLANS:
+        before, after = (expand(template(plan), {**expansion.NEEDED, **more}) for more in ({}, {"VaultNameSalt": "again"}))
+        names = [made.outputs["KeyVaultName"] for made in (before, after)]
+        if names[0] == names[1] or names[0] != "vmray-" + before.outputs["AppName"].removeprefix("vmrayfeed"):
+            yield f"{plan}: the vaults are {names}"
+        # A role at the vault is named by its scope.
+        others = [[resource.name.replace(name, "VAULT") for resource in made.resources if resource.type != "Microsoft.Authorization/roleAssignments"]
+                  for made, name in zip((before, after), names)]
+        if others[0] != others[1]:
+            yield f"{plan}: {sorted(set(others[0]) ^ set(others[1]))} changes too"
 
 
 def nothing_waits_for_the_analytics_rule():
@@ -159,7 +260,7 @@ def tokens_are_asked_for_with_a_client_id():
     """With the API the sign-in is written each time: on with ApiClientID, and off, not left as it was, without."""
     for plan, label, parameters, made, _ in ALL:
         client = parameters.get("ApiClientID", "")
-        written = [item.body["properties"] for item in made.of_type("Microsoft.Web/sites/config")]
+        written = [item.body["properties"] for item in made.of_type("Microsoft.Web/sites/config") if item.name.endswith("/authsettingsV2")]
         if len(written) != bool(made.settings() and parameters.get("Parts", "Feed") != "Feed"):
             yield f"{plan}, {label}: {len(written)} times"
         for properties in written:
@@ -334,17 +435,17 @@ def a_release_installs_what_it_publishes():
         for wanted, content, given in (
             ([f"{base}{'cd' * 32}.zip"], files["azuredeploy.json"], {}),
             ([f"{base}{'ef' * 32}.zip"], files["azuredeploy.json"], {"PackageSha256": "EF" * 32}),
-            ([], files["azuredeploy.json"], {"PackageUri": ""}),
+            ([expansion.PACKAGE_URI], files["azuredeploy.json"], {"PackageUri": expansion.PACKAGE_URI}),
+            ([], files["azuredeploy.json"], {"PublishedPackageUri": ""}),
             ([], template(plan), {"PackageSha256": "ab" * 32}),
         ):
             made = expand(content, {**parameters, **given})
             installed = [package.body["properties"]["packageUri"] for package in made.of_type("Microsoft.Web/sites/extensions")]
             if installed != wanted or made.findings:
                 yield f"{plan}: installs {installed} and not {wanted} {made.findings}"
-        for given, wanted in (("", f"{base}{'ef' * 32}.zip"), ("https://packages.example/own.zip", "https://packages.example/own.zip")):
-            said = form.output(files["createUiDefinition.json"], "PackageUri", {"packageUri": given, "sha256": "EF" * 32})
-            if said != wanted:
-                yield f"{plan}: the form installs {said}"
+        outputs = files["createUiDefinition.json"]["parameters"]["outputs"]
+        if "PublishedPackageUri" in outputs or form.output(files["createUiDefinition.json"], "PackageUri", {"packageUri": ""}) != "":
+            yield f"{plan}: the form installs {outputs['PackageUri']}"
 
 
 def tags_everywhere():
@@ -396,7 +497,7 @@ def a_broken_template_is_noticed():
         "a dependency on nothing": lambda content: resource(content, "/vaults").update(dependsOn=["nothing"]),
         "a property that Azure does not give": lambda content: content["outputs"].update(
             X={"type": "string", "value": "[reference(variables('identityId'), '2024-11-30').cliendId]"}),
-        "an app setting without value": lambda content: content["resources"][-1]["properties"]["parameters"]["settings"]["value"].update(
+        "an app setting without value": lambda content: of_app(content)["properties"]["parameters"]["settings"]["value"].update(
             Polling="[variables('interval').kron]"),
     }
     for name, change in mutants.items():
@@ -406,7 +507,8 @@ def a_broken_template_is_noticed():
 
 report.run([
     composed_from_the_parts, no_tabs, everything_resolves, a_broken_template_is_noticed, schemas, parts_switch_functions, roles_are_assigned,
-    every_read_waits, nothing_waits_for_the_analytics_rule, without_the_app_nothing_watches_it,
+    every_read_waits, health_holds_nothing_up, the_content_share_is_mounted_last, the_host_finds_its_storage,
+    an_instance_answers_many_calls, another_vault_on_request, nothing_waits_for_the_analytics_rule, without_the_app_nothing_watches_it,
     tokens_are_asked_for_with_a_client_id, one_cloud_only, no_host_is_written, secrets_stay_secret,
     secrets_are_written_when_given, hardened, private_means_private, names_fit,
     package_is_installed_from_its_address, a_release_installs_what_it_publishes, tags_everywhere, original_names_are_kept,

@@ -11,7 +11,8 @@
 //! * One at a time. The host's lease sees to that for scheduled calls; a call by hand, or one after the host gave up
 //!   on another, meets a run that is on. It is answered at once with 200 and says so: waiting would only use up the
 //!   waiting call's own `functionTimeout`, whose end restarts us in the middle of the run that does the work.
-//! * It stops by itself before `functionTimeout` ([`budget`]) and when the host hangs up.
+//! * It stops by itself before `functionTimeout` ([`budget`]): past that the host does not hang up, it kills us. A connection
+//!   that ends all the same, because the host died, stops the run too.
 //! * A run that stopped early or left something in quarantine succeeded, for the host; a run that failed is a 500.
 //! * SIGKILL, the host's only way to end us, is safe at any instant: the ledger's promise.
 //!
