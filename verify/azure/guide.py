@@ -1,49 +1,29 @@
-"""The guide to Azure: its commands parse and name what exists, in an order that works, its buttons lead where release.json says."""
+"""The guide to Azure: its commands parse and name what exists, in an order that works, its buttons lead where release.json says.
+
+    verify/azure/guide.py PYTHON        the Python of an environment with azure-cli, which parses each `az` command (az.py)
+
+So it does with the commands that a deployment prints, and with those in the program's hints.
+"""
 
 import json
 import os
+import pathlib
 import re
 import shlex
 import subprocess
+import sys
 import urllib.parse
 
 import report
-from expansion import AZURE, PLANS, ROOT, compose, template
+from expansion import AZURE, NEEDED, PLANS, ROOT, compose, expand, template
 
 #: In the order of reading: what a page uses is set there, or on a page before it.
 PAGES = {name: (ROOT / "docs" / "src" / name).read_text() for name in ("azure.md", "azure-running.md", "azure-operations.md")}
 TEXT = "\n".join(PAGES.values())
 PARAMETERS = {name: body for plan in PLANS for name, body in template(plan)["parameters"].items()}
 OUTPUTS = {name for plan in PLANS for name in template(plan)["outputs"]}
-SHOWN = {"--query", "--output"}
-NAMED = {"--resource-group", "--name"}
-#: Commands of the Azure CLI that the guide uses, with their options as azure-cli 2.91.0 has them.
-AZ = {
-    "monitor log-analytics workspace show": {"--resource-group", "--workspace-name", *SHOWN},
-    "monitor log-analytics workspace table delete": {*NAMED, "--workspace-name"},
-    "functionapp list-flexconsumption-locations": {"--output"},
-    "functionapp deployment source config-zip": {*NAMED, "--src"},
-    "functionapp keys list": {*NAMED, *SHOWN},
-    "functionapp show": {*NAMED, *SHOWN},
-    "functionapp stop": NAMED,
-    "functionapp start": NAMED,
-    "functionapp restart": NAMED,
-    "group create": {"--name", "--location"},
-    "group delete": {"--name"},
-    "deployment group create": {"--resource-group", "--template-file", "--parameters"},
-    "deployment group show": {*NAMED, *SHOWN},
-    "provider register": {"--namespace", "--wait"},
-    "role assignment delete": {"--assignee", "--scope"},
-    "keyvault secret set": {"--vault-name", "--name", "--file"},
-    "keyvault recover": {"--name"},
-    "storage account keys list": {"--resource-group", "--account-name", *SHOWN},
-    "storage file download": {"--account-name", "--account-key", "--share-name", "--path", "--dest"},
-    "network list-service-tags": {"--location", *SHOWN},
-    "ad app create": {"--display-name", "--sign-in-audience", "--requested-access-token-version", *SHOWN},
-    "ad app update": {"--id", "--identifier-uris"},
-    "ad sp create": {"--id"},
-    "rest": {"--method", "--url"},
-}
+#: Commands that the Azure CLI has in an extension, which the package index does not have, by how they begin.
+EXTENSIONS = {"monitor data-collection": "monitor-control-service"}
 #: Other programs, with their options.
 PROGRAMS = {"sha256sum": set(), "cut": {"-c1-64"}, "ls": set(), "cat": set(), "rm": set(), "printf": set(), "curl": {"-H", "--json"}}
 VMRAY = {"/rest/system_info"}
@@ -66,11 +46,11 @@ def commands():
 
 
 def every_command_parses():
-    """Every command is one of az that is known, or one that the program takes, or one of a few others with known options"""
+    """Every command is one of az, or one that the program takes, or one of a few others with known options"""
     for line, words, _ in commands():
         options = {word for word in words if word.startswith("-")}
         if words[0] == "az":
-            yield from of_az(words, options)
+            yield from of_az(words)
         elif words[0] == "vmray-sentinel":
             run = subprocess.run([os.environ["VMRAY_SENTINEL_BIN"], *words[1:], "--help"], capture_output=True, text=True, check=False)
             unknown = [word for word in words[2:] if word.startswith("--") and word not in run.stdout]
@@ -90,10 +70,64 @@ def every_line():
         yield from filter(None, map(str.strip, block.splitlines()))
 
 
-def of_az(words, options):
-    name = " ".join(words[1:next((i for i, word in enumerate(words) if word.startswith("-")), len(words))])
-    if name not in AZ or not options <= AZ[name]:
-        yield f"az {name} {sorted(options - AZ.get(name, set()))}"
+def printed():
+    """The commands of the output RoleCommands."""
+    for plan in PLANS:
+        yield from expand(template(plan), NEEDED).outputs["RoleCommands"]
+
+
+def hinted():
+    """The commands in the program's hints, with the file that they stand in; in braces stands what is filled in."""
+    for path in sorted(ROOT.glob("crates/*/src/**/*.rs")):
+        # Tests hold beginnings of them.
+        source = re.sub(r"\\\n\s*", "", path.read_text().split("#[cfg(test)]\nmod tests")[0])
+        for found in re.findall(r"`(az [^`]+)`|\$\((az [^()]*(?:\([^()]*\)[^()]*)*)\)", source):
+            words = "".join(found).replace('\\"', '"').replace("{assignee}", "--assignee ID")
+            # A name alone ("`az monitor data-collection` needs ...") is no command.
+            if " -" in words:
+                yield words, source
+
+
+def every_az_command_is_one_of_the_azure_cli():
+    """The Azure CLI parses every command of the guide, of the outputs and of the program's hints; those of an extension are named as such"""
+    asked = {}
+    for place, command, around, whole in (
+        *(("the guide", shlex.join(words), TEXT, True) for _, words, _ in commands() if words[0] == "az"),
+        *(("the output RoleCommands", command, "", True) for command in printed()),
+        *(("a hint", command, around, False) for command, around in hinted()),
+    ):
+        for words in with_those_inside(command):
+            asked.setdefault(tuple(words[1:]), (place, around, whole))
+    if not sys.argv[1:]:
+        print("SKIPPED: az commands against the Azure CLI: no Python with azure-cli is given")
+        return
+    script = pathlib.Path(__file__).parent / "az.py"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    run = subprocess.run([sys.argv[1], script], input=json.dumps(list(asked)), env=environment, capture_output=True, text=True, check=True)
+    skipped = set()
+    for (words, (place, around, whole)), problem in zip(asked.items(), json.loads(run.stdout)):
+        extension = next((name for begin, name in EXTENSIONS.items() if " ".join(words).startswith(begin)), None)
+        if problem is None or (not whole and "required" in problem):
+            continue
+        if extension and re.search(rf"extension\s+`?{extension}", around):
+            skipped.add(extension)
+        else:
+            yield f"{place}: az {' '.join(words)}: {problem}" + (f" (needs the extension {extension}, which is not said)" if extension else "")
+    for extension in sorted(skipped):
+        print(f"SKIPPED: az commands of the extension {extension}: no package index has it; that they need it is said")
+    print(f"      {len(asked)} commands parsed")
+
+
+def with_those_inside(command):
+    """The words of a command, and those of the commands whose output it takes: $(az ...)."""
+    inside = re.findall(r"\$\((az [^()]*(?:\([^()]*\)[^()]*)*)\)", command)
+    for name in inside:
+        yield shlex.split(name)
+        command = command.replace(f"$({name})", "OUTPUT")
+    yield shlex.split(command)
+
+
+def of_az(words):
     for word in words:
         given = re.match(r"([A-Za-z]\w*)=", word)
         if given and given.group(1) not in PARAMETERS:
@@ -172,4 +206,4 @@ def buttons_lead_to_the_release():
     yield from sorted(wanted ^ found)
 
 
-report.run([every_command_parses, packages_have_the_version, variables_are_set_before_they_are_used, everything_that_must_be_given_is_given, what_is_named_exists, roles_are_those_of_the_templates, buttons_lead_to_the_release])
+report.run([every_command_parses, every_az_command_is_one_of_the_azure_cli, packages_have_the_version, variables_are_set_before_they_are_used, everything_that_must_be_given_is_given, what_is_named_exists, roles_are_those_of_the_templates, buttons_lead_to_the_release])

@@ -133,7 +133,8 @@ impl LogsError {
                 "LogsIngestionRule {rule} must be the immutable id of a data collection rule that declares the stream \
                  {stream}, and LogsIngestionEndpoint the address for logs ingestion of the same rule (or of its data \
                  collection endpoint, in the same region). `az monitor data-collection rule list --query \
-                 \"[].[name, immutableId, endpoints.logsIngestion]\" -o table` shows both."
+                 \"[].[name, immutableId, endpoints.logsIngestion]\" -o table` shows both, with the extension \
+                 monitor-control-service."
             ),
             Self::TooLarge { .. } | Self::RowTooLarge { .. } | Self::Unsendable { .. } => {
                 "This is a fault of the program: report it with the log.".to_owned()
@@ -167,7 +168,8 @@ fn role_hint(rule: &RuleId, client_id: Option<ClientId>) -> String {
     );
     format!(
         "Give the role Monitoring Metrics Publisher on the data collection rule: `az role assignment create --role \
-         \"Monitoring Metrics Publisher\" {assignee} --scope {scope}`. It may take up to half an hour to count."
+         \"Monitoring Metrics Publisher\" {assignee} --scope {scope}`. `az monitor data-collection` needs the extension \
+         monitor-control-service, which az offers to install. The role may take up to half an hour to count."
     )
 }
 
@@ -180,6 +182,6 @@ mod tests {
         let rule = "dcr-0123456789abcdef0123456789abcdef".parse().unwrap();
         let client_id = Some("11111111-89ab-cdef-0123-456789abcdef".parse().unwrap());
         let app = LogsError::Forbidden { message: "no".to_owned(), rule, client_id };
-        insta::assert_snapshot!(app.hint(), @r#"Give the role Monitoring Metrics Publisher on the data collection rule: `az role assignment create --role "Monitoring Metrics Publisher" --assignee 11111111-89ab-cdef-0123-456789abcdef --scope "$(az monitor data-collection rule list --query "[?immutableId=='dcr-0123456789abcdef0123456789abcdef'].id" -o tsv)"`. It may take up to half an hour to count."#);
+        insta::assert_snapshot!(app.hint(), @r#"Give the role Monitoring Metrics Publisher on the data collection rule: `az role assignment create --role "Monitoring Metrics Publisher" --assignee 11111111-89ab-cdef-0123-456789abcdef --scope "$(az monitor data-collection rule list --query "[?immutableId=='dcr-0123456789abcdef0123456789abcdef'].id" -o tsv)"`. `az monitor data-collection` needs the extension monitor-control-service, which az offers to install. The role may take up to half an hour to count."#);
     }
 }

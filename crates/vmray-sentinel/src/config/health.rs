@@ -114,7 +114,7 @@ mod tests {
     fn one_without_the_other_names_the_other(#[case] one: (&str, &str), #[case] missing: &str, #[case] set: &str) {
         let problems = read(&[one]).unwrap_err().to_string();
         assert!(problems.contains(missing) && problems.contains(set), "{problems}");
-        assert!(problems.contains("where to get it: `az monitor data-collection rule show"), "{problems}");
+        assert!(problems.contains("where to get it: `az resource show"), "{problems}");
     }
 
     #[rstest]

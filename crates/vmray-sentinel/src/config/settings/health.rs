@@ -6,7 +6,7 @@ pub(crate) static LOGS_INGESTION_ENDPOINT: Setting = Setting {
     doc: "Where a row for each run of the feed is written, for the tables VMRayFeedRuns_CL and VMRayFeedEvents_CL: the \
           address for logs ingestion of the data collection rule, or of a data collection endpoint. Only together with \
           LogsIngestionRule; without both no rows are written.",
-    obtain: "`az monitor data-collection rule show --resource-group GROUP --name RULE --query endpoints.logsIngestion`",
+    obtain: "`az resource show --resource-group GROUP --name RULE --resource-type Microsoft.Insights/dataCollectionRules --query properties.endpoints.logsIngestion`",
     ..setting(
         "LogsIngestionEndpoint",
         Group::Health,
@@ -19,7 +19,7 @@ pub(crate) static LOGS_INGESTION_ENDPOINT: Setting = Setting {
 pub(crate) static LOGS_INGESTION_RULE: Setting = Setting {
     doc: "Immutable id of the data collection rule that takes the rows. The identity that writes them needs the role \
           Monitoring Metrics Publisher on it.",
-    obtain: "`az monitor data-collection rule show --resource-group GROUP --name RULE --query immutableId`",
+    obtain: "`az resource show --resource-group GROUP --name RULE --resource-type Microsoft.Insights/dataCollectionRules --query properties.immutableId`",
     ..setting("LogsIngestionRule", Group::Health, Form::Text, Fallback::Absent, "dcr-0123456789abcdef0123456789abcdef")
 };
 
