@@ -29,6 +29,10 @@ ELSEWHERE = {
     "podman load --input target/package/vmray-sentinel-*-image.tar": "verify/package/image.py, by runc",
     "cargo build --release --bin vmray-sentinel": "verify/crash/run.py is run by verify/run",
     "cargo install cargo-fuzz": ".ci/fuzz",
+    "cargo install --locked --path crates/vmray-sentinel": "nothing: it is a second release build; .ci/run makes one",
+    "sudo apt install ./vmray-sentinel_0.1.0_amd64.deb": "verify/package/debian.py, by dpkg in an empty root",
+    "cargo binstall --manifest-path crates/vmray-sentinel/Cargo.toml vmray-sentinel": "nothing: there is no release; xtask tests the address",
+    "sha256sum --check --ignore-missing SHA256SUMS": "verify/package",
     "VMRAY_SENTINEL_PACKAGE=$(echo target/package/*.zip) verify/run": "verify/run",
 }
 #: Commands that go on until they are told to stop, and what they print when they are there.

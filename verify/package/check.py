@@ -25,6 +25,7 @@ if not os.environ.get("VMRAY_SENTINEL_PACKAGE"):
     print("SKIPPED: package: VMRAY_SENTINEL_PACKAGE does not name the zip of cargo xtask package")
     sys.exit(0)
 
+import debian  # noqa: E402
 import expansion  # noqa: E402
 import image  # noqa: E402
 import report  # noqa: E402
@@ -147,4 +148,5 @@ def the_templates_take_it():
 
 report.run([the_checksums_are_those_of_the_files, the_zip_is_named_by_version_and_hash, the_zip_is_what_the_host_takes,
             the_bill_of_materials_is_valid, nothing_tells_where_it_was_built, the_templates_take_it,
+            *debian.checks(FOLDER / f"vmray-sentinel_{VERSION}_amd64.deb", FOLDER / "vmray-sentinel"),
             *image.checks(FOLDER / f"vmray-sentinel-{VERSION}-image.tar", VERSION), *unit.checks(FOLDER)])

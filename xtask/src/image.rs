@@ -10,33 +10,15 @@ use std::io::Write as _;
 use anyhow::Context as _;
 use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
-use tar::{Builder, EntryType, Header};
 
 use crate::binary::NAME;
 use crate::package::sha256;
+use crate::tarball::{Entry, tar};
 
 /// The user and group, the number that images without a shell use for "not root".
 const USER: u64 = 65532;
 /// Where the state lies: a volume.
 const STATE: &str = "state";
-
-/// A folder, or a file with its content.
-struct Entry<'a> {
-    name: String,
-    mode: u32,
-    owner: u64,
-    content: Option<&'a [u8]>,
-}
-
-impl<'a> Entry<'a> {
-    fn folder(name: &str, mode: u32, owner: u64) -> Self {
-        Self { name: format!("{name}/"), mode, owner, content: None }
-    }
-
-    fn file(name: impl Into<String>, mode: u32, content: &'a [u8]) -> Self {
-        Self { name: name.into(), mode, owner: 0, content: Some(content) }
-    }
-}
 
 /// Returns the archive of an image that holds the program and the terms of its parts.
 pub(crate) fn archive(version: &str, program: &[u8], terms: &[(&str, &[u8])]) -> anyhow::Result<Vec<u8>> {
@@ -82,7 +64,7 @@ pub(crate) fn archive(version: &str, program: &[u8], terms: &[(&str, &[u8])]) ->
     files.push(Entry::file("index.json", 0o644, &index));
     files.push(Entry::file("manifest.json", 0o644, &for_docker));
     files.push(Entry::file("oci-layout", 0o644, br#"{"imageLayoutVersion":"1.0.0"}"#));
-    tar(&files)
+    tar(&files, 0)
 }
 
 /// Returns the file system of the image, as a tar.
@@ -94,7 +76,7 @@ fn layer(program: &[u8], terms: &[(&str, &[u8])]) -> anyhow::Result<Vec<u8>> {
         Entry::folder("licenses", 0o755, 0),
     ];
     files.extend(terms.iter().map(|(name, content)| Entry::file(format!("licenses/{name}"), 0o444, content)));
-    tar(&files)
+    tar(&files, 0)
 }
 
 /// What an engine runs. A server inside listens on loopback until it is told otherwise, which needs keys.
@@ -138,29 +120,13 @@ fn to_bytes(value: &Value) -> anyhow::Result<Vec<u8>> {
     serde_json::to_vec(value).context("writing JSON")
 }
 
-fn tar(files: &[Entry<'_>]) -> anyhow::Result<Vec<u8>> {
-    let mut tar = Builder::new(Vec::new());
-    for Entry { name, mode, owner, content } in files {
-        let mut header = Header::new_ustar();
-        header.set_entry_type(if content.is_some() { EntryType::Regular } else { EntryType::Directory });
-        header.set_mode(*mode);
-        header.set_uid(*owner);
-        header.set_gid(*owner);
-        header.set_mtime(0);
-        let content = content.unwrap_or_default();
-        header.set_size(content.len() as u64);
-        tar.append_data(&mut header, name, content).with_context(|| format!("packing {name}"))?;
-    }
-    tar.into_inner().context("packing")
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
     use std::io::Read as _;
 
     use flate2::read::GzDecoder;
-    use tar::Archive;
+    use tar::{Archive, Header};
 
     use super::*;
 

@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use jiff::Timestamp;
 
 use crate::config::{Environment, LogFormat, Scope, duration};
+use crate::set_flag::SetFlag;
 use crate::{hosting, invocation};
 
 /// The port of the status page.
@@ -38,7 +39,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<String>,
     /// Override one setting, as in --set Tlp=green
-    #[arg(long = "set", global = true, value_name = "NAME=VALUE", value_parser = assignment)]
+    #[arg(long = "set", global = true, value_name = "NAME=VALUE", value_parser = SetFlag, hide_possible_values = true)]
     pub(crate) set: Vec<(String, String)>,
     /// Where the state lies; short for --set StateUrl=...
     #[arg(long, global = true, value_name = "URL|FOLDER", value_hint = ValueHint::DirPath)]
@@ -87,6 +88,13 @@ pub(crate) enum Command {
         /// The shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
+    },
+    /// Write manual pages into a folder, for those who make packages
+    #[command(hide = true)]
+    Man {
+        /// The folder, where man1 and man5 are made
+        #[arg(value_name = "FOLDER", value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
     },
 }
 
@@ -282,13 +290,6 @@ impl Global {
         ];
         let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         self.set.iter().cloned().chain(named).collect()
-    }
-}
-
-fn assignment(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
-        _ => Err("expected NAME=VALUE, as in Tlp=green".to_owned()),
     }
 }
 

@@ -23,6 +23,7 @@ mod live;
 mod output;
 mod paint;
 mod progress;
+mod set_flag;
 mod signals;
 mod state;
 #[cfg(test)]

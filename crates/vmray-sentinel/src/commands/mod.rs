@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod feed;
 mod functions;
+mod man;
 mod quarantine;
 mod serve;
 mod simulate;
@@ -59,6 +60,7 @@ async fn run(app: &App, command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Config(which) => config::run(app, &which),
         Command::Completions { shell } => completions::run(app, shell),
+        Command::Man { folder } => man::run(app, &folder),
         Command::Convert(args) => convert::run(app, &args),
         Command::Simulate(args) => simulate::run(app, &args).await,
         Command::Quarantine(which) => quarantine::run(app, &which).await,

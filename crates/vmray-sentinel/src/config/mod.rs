@@ -14,6 +14,7 @@ mod environment;
 mod file;
 mod health;
 mod logs;
+mod manual;
 mod misspelt;
 mod parts;
 mod problem;
@@ -31,6 +32,7 @@ pub(crate) use enrich::EnrichConfig;
 pub(crate) use environment::Environment;
 pub(crate) use health::HealthConfig;
 pub(crate) use logs::{LogConfig, LogFormat};
+pub(crate) use manual::manual_page;
 pub(crate) use parts::{
     API, IndicatorConfig, SentinelConfig, VmrayConfig, api_keys, feed_is_configured, initial_fetch, public_url,
     schedule, transport,
@@ -39,6 +41,6 @@ pub(crate) use problem::Problems;
 pub(crate) use reader::Reader;
 pub(crate) use schedule::Schedule;
 pub(crate) use settings::may_be_repeated;
-pub(crate) use show::{Shown, effective, reference, schema};
+pub(crate) use show::{Shown, effective, names, reference, schema};
 pub(crate) use source::Settings;
 pub(crate) use state::{BlobConfig, BlobCredential, ROUTE, StateConfig};

@@ -63,6 +63,11 @@ fn masked(setting: &Setting, value: &Value) -> String {
     }
 }
 
+/// Returns the names of the settings that a flag may give: all that are no secret.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ALL.into_iter().filter(|setting| !setting.form.is_secret()).map(|setting| setting.name)
+}
+
 /// Returns the JSON schema of the configuration file.
 pub(crate) fn schema() -> Json {
     let properties: Map<String, Json> =

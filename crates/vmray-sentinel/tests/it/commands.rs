@@ -49,6 +49,40 @@ fn completions_are_printed(#[case] shell: &str) {
 }
 
 #[rstest]
+#[case("bash")]
+#[case("zsh")]
+#[case("fish")]
+fn completions_offer_the_settings_that_a_flag_may_give(#[case] shell: &str) {
+    let script = Setup::new().run(&["completions", shell]).code(0).stdout;
+    assert!(script.contains("IndicatorExpirationInDays="), "{script}");
+    assert!(!script.contains("VmrayAPIKey="), "a secret is offered");
+}
+
+#[test]
+fn bash_completes_after_a_command_too() {
+    let script = Setup::new().run(&["completions", "bash"]).code(0).stdout;
+    let places: Vec<_> =
+        script.lines().filter_map(|line| line.trim().strip_prefix("cmd=\"")?.strip_suffix('"')).collect();
+    assert!(places.contains(&"vmray__sentinel__subcmd__feed"), "{places:?}");
+    for place in places.into_iter().filter(|place| !place.is_empty()) {
+        assert!(script.contains(&format!("        {place})\n")), "nothing is offered at {place}");
+    }
+}
+
+#[test]
+fn manual_pages_are_written_for_every_command_and_for_the_settings() {
+    let setup = Setup::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("man");
+    setup.run(&["man", path.to_str().unwrap()]).code(0);
+    let read = |name: &str| std::fs::read_to_string(path.join(name)).unwrap();
+    assert!(read("man1/vmray-sentinel.1").contains("vmray\\-sentinel\\-feed(1)"), "{}", read("man1/vmray-sentinel.1"));
+    assert!(read("man1/vmray-sentinel-feed.1").contains("dry\\-run"));
+    assert!(read("man5/vmray-sentinel-settings.5").contains("IndicatorExpirationInDays"));
+    setup.run(&["man", "/dev/null/man"]).code(1);
+}
+
+#[rstest]
 #[case::feed(&["feed", "--once"], &["VmrayBaseURL", "VmrayAPIKey", "AzureWorkspaceID"])]
 #[case::serve_without_a_feed(&["serve"], &["VmrayBaseURL", "VmrayAPIKey"])]
 #[case::serve_with_half_a_feed(&["serve", "--set", "AzureTenantID=x"], &["VmrayBaseURL", "VmrayAPIKey", "AzureWorkspaceID"])]
