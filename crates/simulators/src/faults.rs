@@ -46,6 +46,8 @@ pub enum Fault {
     DropContinuation,
     /// The answer takes this long; further rules still apply.
     Delay(Duration),
+    /// The service's own word for a passing trouble: 503, of Entra with `temporarily_unavailable`. It did not act.
+    Unavailable,
     /// The service's own 429.
     Throttled {
         /// Seconds to announce.

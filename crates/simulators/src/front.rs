@@ -64,6 +64,10 @@ pub(crate) trait Service: Send + Sync {
     fn answer(&self, request: &Request, now: Timestamp) -> Response;
     /// Returns the service's own 429.
     fn throttled(&self, wait: Duration) -> Response;
+    /// Returns the service's own 503.
+    fn unavailable(&self) -> Response {
+        answer::html(503, "503 Service Temporarily Unavailable")
+    }
     /// Completes the log with what only the service can read.
     fn note(&self, _request: &Request, _seen: &mut Seen) {}
     /// Forgets what this answer promises to continue.
@@ -218,6 +222,7 @@ pub(crate) async fn serve(service: &impl Service, mut request: Request) -> Resul
             service.forget_continuation(&response);
             response
         }
+        Some(Fault::Unavailable) => service.unavailable(),
         Some(Fault::Throttled { retry_after }) => service.throttled(retry_after),
     };
     if !response.headers().contains_key(http::header::DATE) {

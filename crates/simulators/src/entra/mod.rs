@@ -216,6 +216,11 @@ impl Service for EntraSimulator {
         }
     }
 
+    fn unavailable(&self) -> Response {
+        let why = "A transient error has occurred. Please try again.";
+        error::Refusal::new(503, "temporarily_unavailable", 90033, why).response(self.front.now())
+    }
+
     fn throttled(&self, wait: Duration) -> Response {
         let refusal = error::Refusal::new(429, "temporarily_unavailable", 90055, "Tenant is throttled.");
         let mut response = refusal.response(self.front.now());

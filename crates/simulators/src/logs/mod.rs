@@ -37,6 +37,8 @@ pub struct LogsOptions {
     pub rules: BTreeMap<String, BTreeMap<String, Columns>>,
     /// Client ids with the role Monitoring Metrics Publisher on every rule.
     pub publishers: BTreeSet<String>,
+    /// For whom a token must be: Azure Monitor of the cloud that the service is in. A slash at its end does not count.
+    pub audience: String,
     /// Calls per window and rule.
     pub throttle: Option<Throttle>,
     /// How far the `Date` of answers is off.
@@ -52,6 +54,8 @@ impl LogsOptions {
     pub const RUNS: &str = "Custom-VMRayFeedRuns_CL";
     /// Its stream of events.
     pub const EVENTS: &str = "Custom-VMRayFeedEvents_CL";
+    /// Azure Monitor of the public cloud.
+    pub const AUDIENCE: &str = "https://monitor.azure.com";
 }
 
 impl Default for LogsOptions {
@@ -65,6 +69,7 @@ impl Default for LogsOptions {
         Self {
             rules: [(Self::RULE.to_owned(), streams.into())].into(),
             publishers: publishers.map(str::to_owned).into(),
+            audience: Self::AUDIENCE.to_owned(),
             throttle: Some(Throttle { requests: 12_000, window: Duration::from_secs(60) }),
             date_offset: SignedDuration::ZERO,
             latency: Latency::None,
@@ -82,9 +87,6 @@ pub struct LogRow {
     /// Its columns.
     pub columns: Map<String, Value>,
 }
-
-/// Audiences that the service accepts, each also with a slash at its end.
-const AUDIENCES: [&str; 3] = ["https://monitor.azure.com", "https://monitor.azure.us", "https://monitor.azure.cn"];
 
 const API_VERSION: &str = "2023-01-01";
 
@@ -129,7 +131,7 @@ impl LogsSimulator {
 
     /// Checks who asks: the token, the rule, the role, the pace.
     fn admit(&self, request: &Request, rule: &str, options: &LogsOptions, now: Timestamp) -> Result<(), Refused> {
-        let Some(claims) = token::admitted(request, &AUDIENCES, now) else {
+        let Some(claims) = token::admitted(request, &[options.audience.as_str()], now) else {
             return Err(refusal(401, "InvalidToken", "The access token is missing, invalid or for another audience."));
         };
         if !options.rules.contains_key(rule) {

@@ -86,11 +86,17 @@ fn type_of_id(id: &str) -> Option<&str> {
     (plain && named).then_some(kind)
 }
 
-/// RFC 3339 in UTC, ending in `Z`.
+/// RFC 3339 in UTC, ending in `Z`, as STIX 2.1 section 2.10 wants it: a fraction after a point, no second 60. The parser of
+/// the date library is more generous: it takes a comma and a leap second.
 fn time(text: &str) -> Option<Timestamp> {
-    let (date, rest) = text.split_once('T')?;
-    let shape = date.len() == 10 && rest.ends_with('Z') && rest.len() >= 9;
-    if shape { text.parse().ok() } else { None }
+    let (whole, fraction) = match text.strip_suffix('Z')?.split_once('.') {
+        Some((whole, fraction)) => (whole, fraction),
+        None => (text.strip_suffix('Z')?, "0"),
+    };
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut form = whole.bytes().zip("0000-00-00T00:00:00".bytes());
+    let shape = whole.len() == 19 && form.all(|(given, form)| given == form || form == b'0' && given.is_ascii_digit());
+    if shape && digits(fraction) && !whole.ends_with(":60") { text.parse().ok() } else { None }
 }
 
 struct Reader<'a> {

@@ -186,6 +186,15 @@ async fn serves_what_sdks_read_first() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_passing_trouble_is_503_in_its_own_words() {
+    let bench = bench();
+    bench.stack.faults().add(FaultRule::new(ServiceName::Entra, When::Nth(1), Fault::Unavailable));
+    let (status, body) = bench.token_form(&v2(), &good()).await;
+    assert_eq!((status, body["error"].as_str().unwrap(), code(&body)), (503, "temporarily_unavailable", 90033));
+    assert_eq!(bench.token_form(&v2(), &good()).await.0, 200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn throttles_in_its_own_words() {
     let bench = bench();
     let fault = Fault::Throttled { retry_after: Duration::from_secs(9) };

@@ -41,13 +41,17 @@ impl Simulator {
 
     /// What was counted.
     pub(crate) fn stats(&self) -> Value {
-        serde_json::from_str(body(&get(&self.objects.replace("/objects", "/stats")))).unwrap()
+        self.look("stats")
+    }
+
+    /// What the stand-ins say of themselves.
+    pub(crate) fn look(&self, what: &str) -> Value {
+        serde_json::from_str(body(&get(&self.objects.replace("objects", what)))).unwrap()
     }
 
     /// The rows of a stream of logs ingestion.
     pub(crate) fn rows(&self, stream: &str) -> Vec<Value> {
-        let logs: Value = serde_json::from_str(body(&get(&self.objects.replace("/objects", "/logs")))).unwrap();
-        logs[stream].as_array().cloned().unwrap_or_default()
+        self.look("logs")[stream].as_array().cloned().unwrap_or_default()
     }
 
     pub(crate) fn stop(self) -> crate::binary::Done {
@@ -81,6 +85,23 @@ fn prints_the_settings_and_ends_cleanly_when_told() {
     assert_eq!(simulator.objects(), Vec::<Value>::new());
     assert_eq!(simulator.stats()["rows"], 0);
     simulator.stop().code(0);
+}
+
+#[test]
+fn the_tokens_that_a_feed_asked_for_are_counted() {
+    let simulator = Simulator::start(&["--samples", "3"]);
+    assert_eq!(simulator.look("tokens"), Value::Array(Vec::new()));
+    simulator.setup().run(&["feed", "--once"]);
+    let stats = simulator.stats();
+    let tokens = simulator.look("tokens");
+    let issued: Vec<_> = tokens.as_array().unwrap().iter().map(|token| token["issued"].as_bool().unwrap()).collect();
+    // One for the upload, one for the health tables.
+    assert_eq!(issued, [true, true], "{tokens}");
+    assert_eq!((stats["token_requests"].as_u64(), stats["tokens_issued"].as_u64()), (Some(2), Some(2)));
+    let secret = simulator.setup().with("AzureClientSecret", "wrong");
+    secret.run(&["feed", "--once", "--since", "30d"]);
+    assert!(simulator.stats()["token_requests"].as_u64() > Some(2));
+    assert_eq!(simulator.stats()["tokens_issued"], 2);
 }
 
 #[test]

@@ -59,6 +59,7 @@ enum Trouble {
     WrongJson,
     DropContinuation,
     DelayMs(u64),
+    Unavailable,
     /// The service's own 429; seconds to announce.
     Throttled(u64),
 }
@@ -101,6 +102,7 @@ impl Rule {
             Trouble::WrongJson => Fault::WrongJson,
             Trouble::DropContinuation => Fault::DropContinuation,
             Trouble::DelayMs(milliseconds) => Fault::Delay(Duration::from_millis(milliseconds)),
+            Trouble::Unavailable => Fault::Unavailable,
             Trouble::Throttled(seconds) => Fault::Throttled { retry_after: Duration::from_secs(seconds) },
         };
         let mut rule = FaultRule::new(service, when, fault);

@@ -12,7 +12,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
 use outbound::{Request, Response, Transport, TransportError};
 use serde_json::{Value, json};
-use simulators::{LogsSimulator, Stack, UploadSimulator, VmraySimulator};
+use simulators::{EntraSimulator, LogsSimulator, Stack, UploadSimulator, VmraySimulator};
 
 /// What the paths begin with.
 const PREFIX: &str = "/__simulator/";
@@ -24,6 +24,7 @@ pub(super) const STATS: &str = "/__simulator/stats";
 /// The upload stand-in with the paths.
 #[derive(Debug)]
 pub(super) struct Control {
+    entra: Arc<EntraSimulator>,
     upload: Arc<UploadSimulator>,
     logs: Arc<LogsSimulator>,
     vmray: Arc<VmraySimulator>,
@@ -31,7 +32,12 @@ pub(super) struct Control {
 
 impl Control {
     pub(super) fn new(stack: &Stack) -> Self {
-        Self { upload: stack.upload.clone(), logs: stack.logs.clone(), vmray: stack.vmray.clone() }
+        Self {
+            entra: stack.entra.clone(),
+            upload: stack.upload.clone(),
+            logs: stack.logs.clone(),
+            vmray: stack.vmray.clone(),
+        }
     }
 
     fn objects(&self) -> Value {
@@ -49,12 +55,29 @@ impl Control {
         streams.into()
     }
 
+    /// Every request for a token, in order.
+    fn tokens(&self) -> Value {
+        let requests = self.entra.token_requests();
+        let shown = requests.iter().map(|request| {
+            json!({
+                "at": request.at.to_string(),
+                "client_id": request.client_id,
+                "resource": request.resource,
+                "issued": request.issued,
+            })
+        });
+        shown.collect()
+    }
+
     fn stats(&self) -> Value {
         let requests = self.upload.requests();
+        let tokens = self.entra.token_requests();
         json!({
             "objects": self.upload.objects().len(),
             "rows": self.upload.row_count(),
             "submissions": self.vmray.submits().iter().filter(|taken| taken.submission_id.is_some()).count(),
+            "token_requests": tokens.len(),
+            "tokens_issued": tokens.iter().filter(|request| request.issued).count(),
             "upload_requests": requests.len(),
             "log_rows": self.logs.rows().len(),
             "vmray_requests": self.vmray.request_count(),
@@ -66,6 +89,7 @@ impl Control {
         match (method, path) {
             (&Method::GET, "objects") => Some(Ok(self.objects())),
             (&Method::GET, "logs") => Some(Ok(self.logs())),
+            (&Method::GET, "tokens") => Some(Ok(self.tokens())),
             (&Method::GET, "stats") => Some(Ok(self.stats())),
             _ => vmray::answer(&self.vmray, method, path, query),
         }
