@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 /// Notes kept of one run.
 const MOST_NOTES: usize = 500;
+/// Values kept of what is staged: enough to see that they are what was expected.
+const FIRST_VALUES: usize = 10;
 /// Bytes kept of a text. Values and words can be longer; the quarantine has all of them.
 const MOST_BYTES: usize = 4096;
 
@@ -37,6 +39,7 @@ pub struct Notes {
     quarantined_left_out: u64,
     open_left_out: u64,
     dropped: BTreeMap<String, u64>,
+    first_staged: Vec<String>,
 }
 
 impl Notes {
@@ -58,6 +61,18 @@ impl Notes {
     /// Returns how many receipts were written, by the code of their reason.
     pub fn dropped(&self) -> &BTreeMap<String, u64> {
         &self.dropped
+    }
+
+    /// Returns the first values that were staged, each with its kind.
+    pub fn first_staged(&self) -> &[String] {
+        &self.first_staged
+    }
+
+    /// Notes a value that is staged.
+    pub(crate) fn staged(&mut self, kind: &str, value: &str) {
+        if self.first_staged.len() < FIRST_VALUES {
+            self.first_staged.push(format!("{kind} {}", short(value)));
+        }
     }
 
     /// Notes that a sample cannot be read.

@@ -124,6 +124,7 @@ impl Delivery {
                 let object = merged.object(&others, &self.style)?;
                 batch.put_outbox(&id, &OutboxRecord { modified: record.modified, object: object.clone() })?;
                 batch.delete_quarantine(&id);
+                self.notes.staged(finding.observable.kind().as_str(), &finding.observable.value());
                 objects.push(Ready { id: id.clone(), modified: record.modified, object: Bytes::from(object) });
             }
             batch.put_indicator(&id, &record)?;

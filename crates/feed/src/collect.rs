@@ -140,6 +140,10 @@ impl Run<'_> {
             }
         };
         self.submissions_listed += submissions.len() as u64;
+        let has_verdict = submissions.iter().filter(|submission| submission.verdict.is_some()).count() as u64;
+        let finished = submissions.iter().filter(|submission| submission.finished).count() as u64;
+        self.with_verdict += has_verdict;
+        self.finished_without_verdict += finished.saturating_sub(has_verdict);
         let mut aside = Batch::new();
         self.note_unreadable(unreadable, now, &mut aside).await?;
         if mutant!(CursorBeforeStaging) {

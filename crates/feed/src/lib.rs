@@ -25,7 +25,7 @@ use outbound::Clock;
 use sentinel::UploadClient;
 
 pub use delivery::{Note, Notes};
-pub use outcome::{Failed, Outcome, Progress, RunOptions, RunSummary};
+pub use outcome::{AllDropped, Failed, Outcome, Progress, RunOptions, RunSummary};
 pub use waits::{LONGEST_WAITS, Service, Wait};
 
 /// Bounds of a run.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use delivery::Notes;
+use delivery::{Notes, Tally};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -97,9 +97,45 @@ pub struct RunSummary {
     /// The wait that was too long for the run, if that ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gave_up_waiting: Option<Wait>,
+    /// Why nothing of what was read could be sent, when it is one reason for all of it.
+    pub all_dropped: Option<AllDropped>,
     /// What is worth telling besides.
     #[serde(skip)]
     pub notes: Notes,
+}
+
+/// A run that dropped all that it read, for one reason: something is wrong with the server, the key or the settings,
+/// and not with one value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AllDropped {
+    /// The code of the reason, as receipts have it.
+    pub reason: String,
+    /// How many values; of submissions without a verdict, how many of these.
+    pub count: u64,
+}
+
+impl AllDropped {
+    /// Fewer receipts than this may be one odd sample.
+    const LEAST: u64 = 10;
+
+    /// The reason of a run to which VMRay listed finished submissions, none of which has a verdict.
+    pub const NO_SUBMISSION_VERDICT: &str = "no_submission_verdict";
+
+    /// Looks at what was listed.
+    pub(crate) fn of_submissions(finished_without_verdict: u64, with_verdict: u64) -> Option<Self> {
+        (with_verdict == 0 && finished_without_verdict >= Self::LEAST)
+            .then(|| Self { reason: Self::NO_SUBMISSION_VERDICT.to_owned(), count: finished_without_verdict })
+    }
+
+    /// Looks at what became of the values that were read.
+    pub(crate) fn of_values(tally: &Tally, filtered_out: u64, notes: &Notes) -> Option<Self> {
+        if tally.staged() + tally.unchanged + filtered_out > 0 {
+            return None;
+        }
+        let mut reasons = notes.dropped().iter();
+        let (reason, count) = reasons.next().filter(|(_, count)| **count >= Self::LEAST)?;
+        reasons.next().is_none().then(|| Self { reason: reason.clone(), count: *count })
+    }
 }
 
 /// A run that failed. What was staged is safe; the next run continues.

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::outcome::AllDropped;
 use crate::run_clock::RunClock;
 use crate::waits::{Asked, Service, Wait, Waits};
 use crate::{Error, Failed, Feed, Outcome, Progress, RunOptions, RunSummary};
@@ -60,6 +61,8 @@ impl Feed {
             staged: HashMap::new(),
             values_remembered: 0,
             submissions_listed: 0,
+            finished_without_verdict: 0,
+            with_verdict: 0,
             samples_listed: 0,
             samples_read: 0,
             filtered_out: 0,
@@ -105,6 +108,8 @@ pub(crate) struct Run<'a> {
     pub(crate) staged: HashMap<u64, StagedSample>,
     pub(crate) values_remembered: usize,
     pub(crate) submissions_listed: u64,
+    pub(crate) finished_without_verdict: u64,
+    pub(crate) with_verdict: u64,
     /// Samples to be read, as far as listed.
     pub(crate) samples_listed: u64,
     pub(crate) samples_read: u64,
@@ -275,7 +280,10 @@ impl Run<'_> {
         let mut batch = Batch::new();
         batch.put_run(&record)?;
         self.delivery.commit(batch).await?;
+        let notes = std::mem::take(self.delivery.notes_mut());
         Ok(RunSummary {
+            all_dropped: AllDropped::of_submissions(self.finished_without_verdict, self.with_verdict)
+                .or_else(|| AllDropped::of_values(self.delivery.tally(), self.filtered_out, &notes)),
             outcome,
             counts,
             submissions_listed: self.submissions_listed,
@@ -284,7 +292,7 @@ impl Run<'_> {
             samples_open: records.count_open_samples().await? as u64,
             outbox_left,
             gave_up_waiting: gave_up,
-            notes: std::mem::take(self.delivery.notes_mut()),
+            notes,
         })
     }
 

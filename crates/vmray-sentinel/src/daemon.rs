@@ -9,12 +9,12 @@ use feed::RunOptions;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::live::{Live, Running};
-use crate::{progress, words};
+use crate::{progress, summary as run_summary, words};
 
 /// The longest sleep, so that a changed clock or a machine that slept is noticed.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -73,6 +73,9 @@ async fn once(
                 "run ended: {}",
                 words::counts(&summary.counts)
             );
+            if let Some(dropped) = &summary.all_dropped {
+                warn!("{}", run_summary::all_dropped(dropped));
+            }
             None
         }
         Err(failure) => {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use feed::{LONGEST_WAITS, Outcome, RunSummary};
+use feed::{AllDropped, LONGEST_WAITS, Outcome, RunSummary};
 use jiff::SignedDuration;
 
 use crate::exit::Exit;
@@ -14,7 +14,9 @@ use crate::{invocation, words};
 pub(crate) fn exit(summary: &RunSummary) -> Exit {
     match summary.outcome {
         Outcome::StoppedEarly => Exit::StoppedEarly,
-        Outcome::Done if summary.quarantine_open > 0 || summary.samples_open > 0 => Exit::NeedsAttention,
+        Outcome::Done if summary.quarantine_open > 0 || summary.samples_open > 0 || summary.all_dropped.is_some() => {
+            Exit::NeedsAttention
+        }
         Outcome::Done => Exit::Done,
     }
 }
@@ -41,8 +43,14 @@ pub(crate) fn text(summary: &RunSummary, took: Duration, dry_run: bool, paint: P
     for (name, number) in numbers {
         writeln!(text, "  {name:<width$}  {number:>digits$}").unwrap_or_default();
     }
+    if let Some(note) = more_sent(summary) {
+        writeln!(text, "\n  {}", paint.faint(note)).unwrap_or_default();
+    }
     if let Some(cursor) = summary.cursor {
         writeln!(text, "\n  VMRay is read until {}", words::time(cursor)).unwrap_or_default();
+    }
+    if let Some(dropped) = &summary.all_dropped {
+        writeln!(text, "\n{}", paint.warn(all_dropped(dropped))).unwrap_or_default();
     }
     let held = [(summary.quarantine_open, "refused record"), (summary.samples_open, "open sample")];
     let held: Vec<_> = held.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| words::count(*n, noun)).collect();
@@ -52,4 +60,46 @@ pub(crate) fn text(summary: &RunSummary, took: Duration, dry_run: bool, paint: P
             .unwrap_or_default();
     }
     text
+}
+
+/// Why more objects were sent than the run found, where there were more.
+pub(crate) fn more_sent(summary: &RunSummary) -> Option<String> {
+    let count = |name: &str| summary.counts.get(name).copied().unwrap_or_default();
+    let found = count("new") + count("changed") + count("refreshed");
+    let more = (count("accepted") + count("refused")).checked_sub(found).filter(|more| *more > 0)?;
+    Some(match more {
+        1 => "One object more than these was sent: the identity that all indicators name as their creator.".to_owned(),
+        more => format!(
+            "{} objects more than these were sent: what an earlier run had left, or the identity that all indicators name as \
+             their creator.",
+            words::number(more)
+        ),
+    })
+}
+
+/// What to say of a run that could send nothing of what it read, and what to look at.
+pub(crate) fn all_dropped(dropped: &AllDropped) -> String {
+    if dropped.reason == AllDropped::NO_SUBMISSION_VERDICT {
+        return format!(
+            "Nothing was sent: none of the {} that VMRay listed as finished has a verdict. It is an old server, or a key \
+             without the right to see verdicts; ask VMRay's administrator.",
+            words::count(dropped.count, "submission"),
+        );
+    }
+    let look_at = match dropped.reason.as_str() {
+        "null_verdict" | "verdict_not_available" => {
+            "VMRay gives no verdict on any of them: an old server or a key without the right to see verdicts; ask VMRay's \
+             administrator"
+        }
+        "expired" => "all were over on arrival: compare the clocks, and see IndicatorExpirationInDays",
+        "allow_listed" => "the allow-list matches all of them; see AllowList",
+        "not_an_ioc" => "VMRay lists all of them as artifacts, not as IOCs",
+        _ => "`vmray-sentinel state export` holds a receipt for each of them",
+    };
+    let look_at = invocation::in_text(look_at);
+    format!(
+        "Nothing was sent: all {} that VMRay reported were dropped for one reason, `{}`. {look_at}.",
+        words::count(dropped.count, "value"),
+        dropped.reason,
+    )
 }

@@ -1,18 +1,25 @@
 //! `feed`: once, or on the schedule.
 
+use std::fmt::Write as _;
+
 use feed::RunOptions;
 use serde_json::json;
 use tokio::sync::watch;
 use tracing::warn;
 
+use super::quarantine::shown::printable;
 use crate::app::App;
 use crate::cli::Feed;
 use crate::engine::{Changes, Engine, FeedConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::live::Live;
+use crate::paint::Paint;
 use crate::progress::Display;
 use crate::{daemon, output, signals, summary};
+
+/// Characters of a value that are shown.
+const MAX_SHOWN: usize = 120;
 
 pub(crate) async fn run(app: &App, args: &Feed) -> Result<Exit, Failure> {
     let config = FeedConfig::load(&app.settings)?;
@@ -33,10 +40,26 @@ pub(crate) async fn run(app: &App, args: &Feed) -> Result<Exit, Failure> {
     display.finish();
     let took = ended.took;
     let run = ended.tell().await?;
+    let would_send = if args.dry_run { run.notes.first_staged() } else { &[] };
     if app.json {
-        output::json(&json!({ "dry_run": args.dry_run, "run": run }))?;
+        output::json(&json!({ "dry_run": args.dry_run, "run": run, "would_send": would_send }))?;
     } else {
+        output::text(&first_values(would_send, app.out))?;
         output::text(&summary::text(&run, took, args.dry_run, app.out))?;
     }
     Ok(summary::exit(&run))
+}
+
+/// What a dry run would have sent, to be looked at before the first real run.
+fn first_values(values: &[String], paint: Paint) -> String {
+    if values.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("The first values that a real run would send:\n\n");
+    for value in values {
+        let shown: String = printable(value).chars().take(MAX_SHOWN).collect();
+        writeln!(text, "  {shown}").unwrap_or_default();
+    }
+    writeln!(text, "\n{}\n", paint.faint("Nothing of this was sent, and nothing was stored.")).unwrap_or_default();
+    text
 }

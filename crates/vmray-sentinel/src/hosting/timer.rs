@@ -133,6 +133,14 @@ fn succeeded(summary: &RunSummary) -> Answer {
             lines.push(line.to_owned());
         }
         Exit::NeedsAttention => {
+            if let Some(dropped) = &summary.all_dropped {
+                let line = summary::all_dropped(dropped);
+                warn!("{line}");
+                lines.push(line);
+            }
+            if summary.quarantine_open + summary.samples_open == 0 {
+                return Answer::succeeded(lines);
+            }
             let line = format!(
                 "held back: {} in quarantine, {} open; `vmray-sentinel quarantine list` says why",
                 words::count(summary.quarantine_open, "record"),

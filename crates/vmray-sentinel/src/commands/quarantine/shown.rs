@@ -104,7 +104,7 @@ fn at(now: Timestamp, time: Timestamp) -> String {
 }
 
 /// Malware chose these texts: nothing in them may steer a terminal.
-fn printable(text: &str) -> String {
+pub(in crate::commands) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
