@@ -283,7 +283,7 @@ impl Run<'_> {
         let notes = std::mem::take(self.delivery.notes_mut());
         Ok(RunSummary {
             all_dropped: AllDropped::of_submissions(self.finished_without_verdict, self.with_verdict)
-                .or_else(|| AllDropped::of_values(self.delivery.tally(), self.filtered_out, &notes)),
+                .or_else(|| AllDropped::of_values(&self.delivery.tally(), self.filtered_out, &notes)),
             outcome,
             counts,
             submissions_listed: self.submissions_listed,

@@ -83,7 +83,7 @@ pub(crate) struct Front {
     service: ServiceName,
     clock: Arc<dyn Clock>,
     faults: Arc<Faults>,
-    latency: Latency,
+    latency: Mutex<Latency>,
     draw: Mutex<fastrand::Rng>,
     log: Mutex<Log>,
 }
@@ -103,11 +103,17 @@ impl Front {
         seed: u64,
     ) -> Self {
         let draw = Mutex::new(fastrand::Rng::with_seed(seed));
+        let latency = Mutex::new(latency);
         Self { service, clock, faults, latency, draw, log: Mutex::default() }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Changes how long answers take.
+    pub(crate) fn set_latency(&self, latency: Latency) {
+        *lock(&self.latency) = latency;
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -166,7 +172,8 @@ impl Front {
     }
 
     fn latency(&self) -> Duration {
-        match self.latency {
+        let latency = *lock(&self.latency);
+        match latency {
             Latency::None => Duration::ZERO,
             Latency::Fixed(wait) => wait,
             Latency::Uniform(from, to) => from + to.saturating_sub(from).mul_f64(lock(&self.draw).f64()),

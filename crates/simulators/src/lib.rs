@@ -20,6 +20,7 @@ mod logs;
 mod reports;
 mod sockets;
 mod stack;
+mod switch;
 mod throttle;
 mod upload;
 mod vmray;
@@ -32,10 +33,11 @@ pub use logs::{ColumnType, Columns, LogRow, LogsOptions, LogsSimulator};
 pub use reports::{ReportWorld, ReportsError};
 pub use sockets::{ListenError, Listening, listen};
 pub use stack::{Stack, StackListening, StackOptions};
+pub use switch::{OptionError, Switches};
 pub use throttle::Throttle;
 pub use upload::{AllRefused, ErrorKey, Row, StaleModified, UploadOptions, UploadSimulator};
 pub use vmray::{
-    AnalysisCaching, ArchiveAction, Bound, ChildrenEnd, DefaultOrder, MetadataText, OptionError, QuotaRefusal,
+    AnalysisCaching, ArchiveAction, Bound, ChildrenEnd, DefaultOrder, FieldSet, MetadataText, QuotaRefusal,
     SubmitOutcome, Taken, TruncatedFlag, UnknownParameter, UrlForm, VmrayOptions, VmraySimulator,
 };
 pub use world::{

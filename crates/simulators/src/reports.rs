@@ -15,6 +15,9 @@ use crate::world::{Hashes, IocSource, Sample, Submission, Verdict, World};
 /// Folders within folders that are looked into.
 const MAX_DEPTH: usize = 8;
 
+/// What the ids of submissions are ahead of those of their samples: no client may take one for the other.
+const SUBMISSIONS: u64 = 5_000_000;
+
 /// Time between the submissions of two reports.
 const STEP: SignedDuration = SignedDuration::from_secs(60);
 
@@ -87,7 +90,7 @@ fn read(file: &Path) -> Result<Recording, String> {
 
 fn add(world: &mut World, id: u64, finished: Timestamp, file: &Path, recording: Recording) {
     let Recording { report, iocs } = recording;
-    let submission = Submission::finished(id, id, finished, Some(Verdict::Malicious));
+    let submission = Submission::finished(SUBMISSIONS + id, id, finished, Some(Verdict::Malicious));
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut sample = Sample::file(id, submission.created, report.filename.as_deref().unwrap_or(&name));
     if let Some(sha256) = report.sha256 {

@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use jiff::Timestamp;
 
 use crate::config::{Environment, LogFormat, Scope, duration};
-use crate::set_flag::SetFlag;
+use crate::set_flag::{SetFlag, assignment};
 use crate::{hosting, invocation};
 
 /// The port of the status page.
@@ -221,6 +221,12 @@ pub(crate) struct Simulate {
     /// Serve recorded reports instead: summary_v2.json files and /iocs replies in this folder
     #[arg(long, value_name = "FOLDER", value_hint = ValueHint::DirPath)]
     pub(crate) reports: Option<PathBuf>,
+    /// How much of the generated world is odd: 0 nothing, 1 the usual share, 5 five times as much
+    #[arg(long, value_name = "TIMES", default_value_t = 1.0, value_parser = times)]
+    pub(crate) odd: f64,
+    /// Switch a stand-in or the world, as in --switch vmray.field_set=2.1 (the book lists the names)
+    #[arg(long = "switch", value_name = "SERVICE.NAME=VALUE", value_parser = switch)]
+    pub(crate) switches: Vec<(String, String)>,
     /// Faults, as JSON in this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) faults: Option<PathBuf>,
@@ -291,6 +297,15 @@ impl Global {
         let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         self.set.iter().cloned().chain(named).collect()
     }
+}
+
+fn switch(text: &str) -> Result<(String, String), String> {
+    assignment(text).ok_or_else(|| "expected SERVICE.NAME=VALUE, as in vmray.field_set=2.1".to_owned())
+}
+
+fn times(text: &str) -> Result<f64, String> {
+    let times = text.parse::<f64>().ok().filter(|times| (0.0..=100.0).contains(times));
+    times.ok_or_else(|| "expected a number from 0 to 100".to_owned())
 }
 
 fn budget(text: &str) -> Result<Duration, String> {

@@ -15,7 +15,8 @@ impl TypedValueParser for SetFlag {
     type Value = (String, String);
 
     fn parse_ref(&self, command: &Command, flag: Option<&Arg>, value: &OsStr) -> Result<Self::Value, Error> {
-        assignment.parse_ref(command, flag, value)
+        let read = |text: &str| assignment(text).ok_or("expected NAME=VALUE, as in Tlp=green");
+        read.parse_ref(command, flag, value)
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
@@ -23,9 +24,8 @@ impl TypedValueParser for SetFlag {
     }
 }
 
-fn assignment(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
-        _ => Err("expected NAME=VALUE, as in Tlp=green".to_owned()),
-    }
+/// Splits `NAME=VALUE`; there is no assignment without a name.
+pub(crate) fn assignment(text: &str) -> Option<(String, String)> {
+    let (name, value) = text.split_once('=')?;
+    (!name.trim().is_empty()).then(|| (name.trim().to_owned(), value.to_owned()))
 }

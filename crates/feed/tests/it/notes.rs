@@ -1,6 +1,6 @@
 //! What a run tells besides its counts.
 
-use feed::{Note, RunOptions};
+use feed::{AllDropped, Note, RunOptions};
 use jiff::SignedDuration;
 use simulators::{
     Access, Fault, FaultRule, Ioc, IocKind, Sample, ServiceName, StackOptions, Submission, UploadOptions, Verdict,
@@ -38,6 +38,47 @@ fn what_was_refused_and_dropped_is_told_by_the_run_that_did_it() {
     let second = setting.run(&RunOptions::default()).unwrap();
     assert!(second.notes.kept().is_empty() && second.notes.dropped().is_empty(), "{:?}", second.notes);
     assert_eq!(second.quarantine_open, 1);
+}
+
+/// Five samples with three findings each, as a server tells them that gives no verdict on findings, or on nothing.
+fn silent_server(findings: Option<Verdict>, tells: bool, submissions: Option<Verdict>) -> World {
+    let mut world = World::new();
+    for id in 1..=10 {
+        let finished = at("2026-01-20T10:00:00Z");
+        let iocs = (0..3).map(|n| Ioc {
+            verdict: findings,
+            tells_verdict: tells,
+            ..Ioc::new(IocKind::Domain, &format!("n{n}-{id}.example.net"), Verdict::Malicious)
+        });
+        world.add_sample(Sample::file(id, finished, "sample.exe").with_iocs(iocs.collect()));
+        world.add_submission(Submission::finished(id + 1000, id, finished, submissions));
+    }
+    world
+}
+
+#[test]
+fn a_run_that_drops_everything_for_one_reason_says_so() {
+    let malicious = Some(Verdict::Malicious);
+    let cases = [
+        ("no field", silent_server(malicious, false, malicious), Some(("null_verdict", 30))),
+        ("null", silent_server(None, true, malicious), Some(("null_verdict", 30))),
+        ("no verdict at all", silent_server(malicious, true, None), Some((AllDropped::NO_SUBMISSION_VERDICT, 10))),
+        ("all well", silent_server(malicious, true, malicious), None),
+        ("left out by the filter", silent_server(Some(Verdict::Clean), true, malicious), None),
+    ];
+    for (case, world, expected) in cases {
+        let setting = setting(world);
+        let first = setting.run(&RunOptions::default()).unwrap();
+        let said = first.all_dropped.as_ref().map(|dropped| (dropped.reason.as_str(), dropped.count));
+        assert_eq!(said, expected, "{case}: {:?}", first.counts);
+        setting.clock.pass(SignedDuration::from_hours(2));
+        assert_eq!(setting.run(&RunOptions::default()).unwrap().all_dropped, None, "{case}: a run that reads nothing");
+    }
+    // Two reasons, or one value that is sent, is no sign of a server that says nothing.
+    let mut mixed = silent_server(None, true, malicious);
+    let one = Ioc::new(IocKind::Domain, "good.example.net", Verdict::Malicious);
+    mixed.add_sample(Sample::file(1, at("2026-01-20T10:00:00Z"), "sample.exe").with_iocs(vec![one]));
+    assert_eq!(setting(mixed).run(&RunOptions::default()).unwrap().all_dropped, None);
 }
 
 #[test]

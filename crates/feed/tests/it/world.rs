@@ -269,6 +269,15 @@ impl Setting {
                 sent.contains_key(id) || known.quarantine.contains(id) || samples.iter().all(|one| told.contains(one));
             assert!(accounted, "seed {}: {id} of samples {samples:?} is lost", self.seed);
         }
+        // What VMRay does not show is open, or was given up with a receipt: it is never passed over in silence.
+        let world = self.stack.vmray.world();
+        let hidden = world.samples().filter(|sample| sample.access != simulators::Access::Open).map(|sample| sample.id);
+        let hidden: BTreeSet<u64> = hidden.collect();
+        for (id, samples) in &expected {
+            for sample in samples.intersection(&hidden) {
+                assert!(told.contains(sample), "seed {}: hidden sample {sample} of {id} is not told", self.seed);
+            }
+        }
         for id in sent.keys() {
             assert!(expected.contains_key(id), "seed {}: {id} was never called malicious", self.seed);
         }

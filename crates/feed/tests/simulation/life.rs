@@ -47,6 +47,7 @@ pub(crate) struct Given {
 
 /// How a life ended.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a life has one end at a time")]
 pub(crate) enum End {
     Finished(Result<RunSummary, Error>),
     Killed,

@@ -10,6 +10,7 @@ mod discovery;
 mod error;
 mod grant;
 mod managed;
+mod set;
 pub(crate) mod token;
 
 use std::sync::{Arc, Mutex};
@@ -163,8 +164,11 @@ impl EntraSimulator {
     }
 
     /// Changes the tenant while it runs: a secret expires, an application goes.
-    pub fn edit(&self, change: impl FnOnce(&mut EntraOptions)) {
-        change(&mut lock(&self.options));
+    pub fn edit<T>(&self, change: impl FnOnce(&mut EntraOptions) -> T) -> T {
+        let mut options = lock(&self.options);
+        let changed = change(&mut options);
+        self.front.set_latency(options.latency);
+        changed
     }
 
     /// Returns every request for a token.

@@ -7,6 +7,7 @@
 
 mod body;
 mod columns;
+mod set;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -110,8 +111,11 @@ impl LogsSimulator {
     }
 
     /// Changes the options while the service runs: a role goes, a rule is deleted.
-    pub fn edit(&self, change: impl FnOnce(&mut LogsOptions)) {
-        change(&mut lock(&self.options));
+    pub fn edit<T>(&self, change: impl FnOnce(&mut LogsOptions) -> T) -> T {
+        let mut options = lock(&self.options);
+        let changed = change(&mut options);
+        self.front.set_latency(options.latency);
+        changed
     }
 
     /// Returns every row, in the order of arrival.

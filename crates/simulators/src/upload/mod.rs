@@ -7,6 +7,7 @@
 mod envelope;
 mod object;
 mod pattern;
+mod set;
 mod store;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,8 +138,11 @@ impl UploadSimulator {
     }
 
     /// Changes the options while the service runs: a role goes, a switch turns.
-    pub fn edit(&self, change: impl FnOnce(&mut UploadOptions)) {
-        change(&mut lock(&self.options));
+    pub fn edit<T>(&self, change: impl FnOnce(&mut UploadOptions) -> T) -> T {
+        let mut options = lock(&self.options);
+        let changed = change(&mut options);
+        self.front.set_latency(options.latency);
+        changed
     }
 
     /// Returns the newest row of each id and source system, by id.

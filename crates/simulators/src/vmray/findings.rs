@@ -112,20 +112,21 @@ pub(super) fn no_lists() -> Value {
 /// Returns the VTIs of a sample, drawn from its id.
 pub(super) fn vtis(sample: u64, analysis_ids: &[u64]) -> Vec<Value> {
     let known = [
-        ("Persistence", "Installs system startup script or application", 4),
-        ("Obfuscation", "Resolves API functions dynamically", 1),
-        ("Network Connection", "Connects to remote host", 3),
-        ("Mutex", "Creates mutex", 1),
-        ("Reputation", "Known malicious file", 5),
-        ("Injection", "Writes into the memory of another process", 4),
+        ("Persistence", "Installs system startup script or application", 4, ""),
+        ("Obfuscation", "Resolves API functions dynamically", 1, ""),
+        ("Network Connection", "Connects to remote host", 3, "Downloader"),
+        ("Mutex", "Creates mutex", 1, ""),
+        ("Reputation", "Known malicious file", 5, "Spyware"),
+        ("Injection", "Writes into the memory of another process", 4, "Injector"),
     ];
     let mut draw = fastrand::Rng::with_seed(sample);
     (0_u64..)
         .zip(known)
         .filter(|_| draw.bool())
-        .map(|(n, (category, operation, score))| {
+        .map(|(n, (category, operation, score, classification))| {
+            let classifications: Vec<&str> = Some(classification).filter(|name| !name.is_empty()).into_iter().collect();
             json!({
-                "analysis_ids": analysis_ids, "category": category, "classifications": [], "id": 74_202_000 + n,
+                "analysis_ids": analysis_ids, "category": category, "classifications": classifications, "id": 74_202_000 + n,
                 "operation": operation, "score": score,
             })
         })

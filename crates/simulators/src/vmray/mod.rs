@@ -6,6 +6,7 @@
 mod act;
 mod container;
 mod control;
+mod fields;
 mod filter;
 mod findings;
 mod list;
@@ -29,13 +30,13 @@ use jiff::{SignedDuration, Timestamp};
 use outbound::{Clock, Request, Response, Transport, TransportError};
 use serde_json::Value;
 
+pub use fields::FieldSet;
 pub use log::Taken;
 pub use options::{
     AnalysisCaching, ArchiveAction, Bound, ChildrenEnd, DefaultOrder, MetadataText, QuotaRefusal, SubmitOutcome,
     TruncatedFlag, UnknownParameter, VmrayOptions,
 };
 
-pub use set::OptionError;
 pub use url_form::UrlForm;
 
 use crate::answer;
@@ -83,9 +84,12 @@ impl VmraySimulator {
         change(&mut self.state().world)
     }
 
-    /// Changes the options while the server runs; the latency stays as it was at the start.
-    pub fn edit_options(&self, change: impl FnOnce(&mut VmrayOptions)) {
-        change(&mut self.state().options);
+    /// Changes the options while the server runs.
+    pub fn edit_options<T>(&self, change: impl FnOnce(&mut VmrayOptions) -> T) -> T {
+        let mut state = self.state();
+        let changed = change(&mut state.options);
+        self.front.set_latency(state.options.latency);
+        changed
     }
 
     /// Returns the world as it is.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::fields::FieldSet;
 use super::url_form::UrlForm;
 use crate::front::Latency;
 use crate::throttle::Throttle;
@@ -156,10 +157,14 @@ pub enum MetadataText {
 pub struct VmrayOptions {
     /// Key that is accepted.
     pub api_key: String,
+    /// Which fields its objects have.
+    pub field_set: FieldSet,
     /// Version that `system_info` tells.
     pub version: (u32, u32, u32),
     /// Address of the web interface, in links.
     pub webif_base_url: String,
+    /// Largest file that is taken; `system_info` tells it.
+    pub max_upload_bytes: u64,
     /// Items per reply; more are continued.
     pub api_items_per_request: usize,
     /// Items per list; more are cut off.
@@ -243,8 +248,10 @@ impl Default for VmrayOptions {
     fn default() -> Self {
         Self {
             api_key: Self::API_KEY.to_owned(),
-            version: (2026, 2, 1),
+            field_set: FieldSet::default(),
+            version: FieldSet::default().version(),
             webif_base_url: "https://vmray.test".to_owned(),
+            max_upload_bytes: 209_715_200,
             api_items_per_request: 100,
             max_api_items: 1000,
             default_order: DefaultOrder::default(),

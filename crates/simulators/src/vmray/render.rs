@@ -3,8 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::fields::Object;
 use super::options::VmrayOptions;
-use crate::world::{Access, Job, MAX_JOBS, RelationKind, Sample, Submission, Verdict, World};
+use crate::world::{Access, Job, MAX_JOBS, REASON_CODE, RelationKind, Sample, Submission, Verdict, World};
 
 /// `YYYY-MM-DDTHH:MM:SS`, UTC, no zone.
 pub(super) fn time(time: Timestamp) -> String {
@@ -28,13 +29,16 @@ pub(super) fn submission(world: &World, submission: &Submission, options: &Vmray
     let sample = world.sample(submission.sample_id);
     let hashes = sample.map(|sample| &sample.hashes);
     let sample_verdict = world.verdict_of(submission.sample_id, now);
+    let reason = submission.verdict_reason.as_ref().filter(|_| finished);
+    let failed = submission.has_errors;
+    let errors = |failed: bool| (finished && submission.tells_errors).then_some(failed);
     let name = submission.filename.as_deref().or_else(|| sample.map(|sample| sample.filename.as_str()));
     let (cached, awaited): (Vec<u64>, Vec<u64>) =
         submission.cached.iter().partition(|id| world.analysis_ended(**id, submission.created));
     let awaited: Vec<u64> = awaited.iter().map(|id| id + MAX_JOBS).collect();
     let children = world.children_of_submission(submission.id);
     let child_errors = children.iter().filter_map(|id| world.submission(*id)).any(|child| child.has_errors);
-    json!({
+    let object = json!({
         "submission_analysis_cache_ids": cached,
         "submission_analyzer_mode_analysis_caching": submission.caching,
         "submission_analyzer_mode_analyzer_mode": "reputation_static_dynamic",
@@ -52,8 +56,8 @@ pub(super) fn submission(world: &World, submission: &Submission, options: &Vmray
         "submission_filename": name.unwrap_or_default(),
         "submission_finish_time": finish_time,
         "submission_finished": finished,
-        "submission_has_errors": finished.then_some(submission.has_errors),
-        "submission_has_recursive_errors": finished.then_some(submission.has_errors || child_errors),
+        "submission_has_errors": errors(failed),
+        "submission_has_recursive_errors": errors(failed || child_errors),
         "submission_id": submission.id,
         "submission_interface_name": "-",
         "submission_ip_id": 1,
@@ -77,7 +81,8 @@ pub(super) fn submission(world: &World, submission: &Submission, options: &Vmray
         "submission_sample_sha256": hashes.and_then(|hashes| hashes.sha256.as_deref()),
         "submission_sample_ssdeep": null,
         "submission_sample_verdict": sample_verdict.map(Verdict::as_str),
-        "submission_sample_verdict_reason_code": null,
+        // A text here and a number there, as the vendor describes it.
+        "submission_sample_verdict_reason_code": reason_of(world, submission.sample_id, now).map(|_| REASON_CODE.to_string()),
         "submission_score": score(verdict),
         "submission_severity": verdict.map(Verdict::severity),
         "submission_shareable": submission.shareable,
@@ -90,10 +95,17 @@ pub(super) fn submission(world: &World, submission: &Submission, options: &Vmray
         "submission_user_email": submission.user_email,
         "submission_user_id": 1,
         "submission_verdict": verdict.map(Verdict::as_str),
-        "submission_verdict_reason_code": null,
-        "submission_verdict_reason_description": submission.verdict_reason.as_ref().filter(|_| finished),
+        "submission_verdict_reason_code": reason.map(|_| REASON_CODE),
+        "submission_verdict_reason_description": reason,
         "submission_webif_url": format!("{}/submissions/{}", options.webif_base_url, submission.id),
-    })
+    });
+    options.field_set.fit(Object::Submission, object)
+}
+
+/// Returns why a sample has its verdict: the reason of the submission that finished last.
+fn reason_of(world: &World, sample: u64, now: Timestamp) -> Option<&str> {
+    let finished = world.submissions_of(sample).filter(|submission| submission.is_finished(now));
+    finished.max_by_key(|submission| (submission.finished_at, submission.id))?.verdict_reason.as_deref()
 }
 
 /// Returns a sample as it looks now.
@@ -107,11 +119,13 @@ pub(super) fn sample(world: &World, sample: &Sample, options: &VmrayOptions, now
         let field = format!("relation_{whose}_sample_id");
         shown.map(|(id, kind)| json!({field.as_str(): id, "relation_type": kind.as_str()})).collect()
     };
-    json!({
+    let reason = reason_of(world, sample.id, now);
+    let object = json!({
         "sample_child_relations": relations(&children, "child"),
         "sample_child_relations_truncated": children.len() > options.max_relations,
         "sample_child_sample_ids": ids(&children),
-        "sample_classifications": sample.classifications,
+        "sample_classifications": sample.tells_names.then_some(&sample.classifications),
+        "sample_clusters": [],
         "sample_container_type": sample.container,
         "sample_created": time(sample.created),
         "sample_display_url": sample.url,
@@ -138,15 +152,16 @@ pub(super) fn sample(world: &World, sample: &Sample, options: &VmrayOptions, now
         "sample_sha1hash": sample.hashes.sha1,
         "sample_sha256hash": sample.hashes.sha256,
         "sample_ssdeephash": null,
-        "sample_threat_names": sample.threat_names,
+        "sample_threat_names": sample.tells_names.then_some(&sample.threat_names),
         "sample_type": sample.kind,
         "sample_url": sample.url,
         "sample_verdict": verdict.map(Verdict::as_str),
-        "sample_verdict_reason_code": null,
-        "sample_verdict_reason_description": null,
-        "sample_vti_score": score(verdict),
+        "sample_verdict_reason_code": reason.map(|_| REASON_CODE.to_string()),
+        "sample_verdict_reason_description": reason,
+        "sample_vti_score": verdict.map(Verdict::severity),
         "sample_webif_url": format!("{}/samples/{}", options.webif_base_url, sample.id),
-    })
+    });
+    options.field_set.fit(Object::Sample, object)
 }
 
 /// Returns an analysis, which is there once its job has ended.
@@ -172,7 +187,7 @@ pub(super) fn analysis(
         None => "ok",
     };
     let submissions: Vec<u64> = std::iter::once(submission.id).chain(world.answered_by(id)).collect();
-    json!({
+    let object = json!({
         "analysis_analyzer_id": 1,
         "analysis_analyzer_name": if job.is_static { "vmray_static" } else { "vmray" },
         "analysis_billing_type": "analyzer",
@@ -202,7 +217,8 @@ pub(super) fn analysis(
         "analysis_vti_score": score(verdict),
         "analysis_webif_url": format!("{}/analyses/{id}", options.webif_base_url),
         "analysis_yara_match_count": 0,
-    })
+    });
+    options.field_set.fit(Object::Analysis, object)
 }
 
 /// Says whether the findings of an analysis that ended then are still being put together.
@@ -256,6 +272,7 @@ pub(super) fn job(world: &World, submission: &Submission, id: u64, job: &Job, no
         "job_tracking_state": state,
         "job_type": if job.is_static { "only_static_analysis" } else { "full_analysis" },
         "job_user_email": submission.user_email,
+        "job_vm_id": if job.is_static { None } else { Some(18) },
         "job_vm_name": if job.is_static { None } else { Some("win10_64") },
     })
 }

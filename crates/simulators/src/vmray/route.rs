@@ -128,8 +128,11 @@ impl State {
         if sample.access == Access::Locked {
             return Err(Refusal::forbidden());
         }
-        if self.options.absent_endpoints.iter().any(|absent| absent == what) {
+        if self.options.field_set.lacks(what) || self.options.absent_endpoints.iter().any(|absent| absent == what) {
             return Err(Refusal::not_found());
+        }
+        if sample.access == Access::Unreadable {
+            return Ok(ok(json!({"iocs": {"domains": "none", "files": {"count": 3}}, "threat_indicators": 7})));
         }
         let finished: Vec<&Submission> = self.world.submissions_of(id).filter(|made| made.is_finished(now)).collect();
         let waiting = sample.access == Access::Waiting || finished.is_empty() || self.is_settling(id, now);
@@ -139,7 +142,7 @@ impl State {
             "iocs" => {
                 let selection = Selection::parse(further, query, &self.options)?;
                 let lists = if hide { findings::no_lists() } else { self.world.iocs_json(id) };
-                json!({"iocs": selection.apply(lists, &self.options)})
+                json!({"iocs": self.options.field_set.fit_lists(selection.apply(lists, &self.options))})
             }
             "mitre_attack" => {
                 let drawn = || findings::techniques(id, &analyses);
@@ -244,7 +247,7 @@ impl State {
             Some(sample) => match sample.access {
                 Access::Missing => Err(Refusal::not_found()),
                 Access::Forbidden => Err(Refusal::forbidden()),
-                Access::Open | Access::Waiting | Access::Locked => Ok(sample),
+                Access::Open | Access::Waiting | Access::Locked | Access::Unreadable => Ok(sample),
             },
         }
     }
@@ -285,8 +288,8 @@ impl State {
             "version_revision": revision,
             "webif_alias": "simulated",
             "webif_base_url": self.options.webif_base_url,
-            "webif_max_sample_size": 209_715_200,
-            "webif_max_upload_size": 209_715_200,
+            "webif_max_sample_size": self.options.max_upload_bytes,
+            "webif_max_upload_size": self.options.max_upload_bytes,
         })
     }
 }

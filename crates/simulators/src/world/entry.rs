@@ -39,7 +39,7 @@ pub struct Entry {
     pub kind: EntryKind,
     /// The value, as served.
     pub value: Option<String>,
-    /// Verdict of the finding.
+    /// Verdict of the finding; `None` also when it does not tell it.
     pub verdict: Option<Verdict>,
     /// `ioc` of the finding.
     pub ioc: Option<bool>,
@@ -60,7 +60,7 @@ pub(super) fn entries_of(submission: &Submission, iocs: &[Ioc]) -> Vec<Entry> {
                 tells_finish_time: submission.tells_finish_time,
                 kind,
                 value: value.clone(),
-                verdict: ioc.verdict,
+                verdict: ioc.verdict.filter(|_| ioc.tells_verdict),
                 ioc: ioc.ioc,
                 is_memory_dump: ioc.categories.iter().any(|category| category == "Memory Dump"),
             });

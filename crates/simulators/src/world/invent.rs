@@ -10,6 +10,9 @@ use super::{Hashes, Ioc, IocKind, Verdict, WorldOptions};
 /// First octets of networks that are assigned but not announced.
 const QUIET_NETWORKS: [u8; 8] = [11, 21, 22, 26, 28, 29, 30, 33];
 
+/// A reason for a verdict; the words are ours.
+pub(super) const REASON: &str = "The verdict rests on a reputation <look-up> alone.";
+
 /// The rates by which findings are made.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Recipe {
@@ -22,6 +25,9 @@ pub(super) struct Recipe {
     odd_rate: f64,
     huge_list_rate: f64,
     long_url_rate: f64,
+    email_rate: f64,
+    no_verdict_field_rate: f64,
+    reason_rate: f64,
 }
 
 impl Recipe {
@@ -36,6 +42,9 @@ impl Recipe {
             odd_rate: options.odd_rate,
             huge_list_rate: options.huge_list_rate,
             long_url_rate: options.long_url_rate,
+            email_rate: options.email_rate,
+            no_verdict_field_rate: options.no_verdict_field_rate,
+            reason_rate: options.reason_rate,
         }
     }
 
@@ -56,7 +65,23 @@ impl Recipe {
             let long = format!("{}?q={}", url(&mut draw), "a".repeat(100_000));
             iocs.push(Ioc::new(IocKind::Url, &long, Verdict::Malicious));
         }
+        if self.is_email(seed) {
+            iocs.extend(mail(&mut draw, sample));
+        }
+        // A draw of its own: the values are the same with and without.
+        let mut odd = Rng::with_seed(seed ^ 0x006f_6464);
+        for ioc in &mut iocs {
+            ioc.tells_verdict = odd.f64() >= self.no_verdict_field_rate;
+            if odd.f64() < self.reason_rate {
+                ioc.verdict_reason = Some(REASON.to_owned());
+            }
+        }
         iocs
+    }
+
+    /// Says whether the sample with this seed is an e-mail.
+    pub(super) fn is_email(&self, seed: u64) -> bool {
+        Rng::with_seed(seed ^ 0x6d61_696c).f64() < self.email_rate
     }
 
     fn one(&self, draw: &mut Rng, sample: Option<Verdict>) -> Ioc {
@@ -78,6 +103,14 @@ impl Recipe {
         }
         ioc
     }
+}
+
+/// Returns a mail and its sender.
+fn mail(draw: &mut Rng, sample: Option<Verdict>) -> [Ioc; 2] {
+    let subject = pick(draw, &["Re: invoice \u{202e}fdp.exe", "", "<b>Your parcel</b> 'waits'", "Überweisung"]);
+    let sender = format!("{}@{}", word(draw, 9), domain(draw));
+    [(IocKind::Email, subject), (IocKind::EmailAddress, sender.as_str())]
+        .map(|(kind, value)| Ioc::new(kind, value, verdict(draw, sample)))
 }
 
 fn verdict(draw: &mut Rng, sample: Option<Verdict>) -> Verdict {

@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::Verdict;
 
+/// Code of every reason: which numbers VMRay has is not public.
+pub(crate) const REASON_CODE: u32 = 1004;
+
 /// The ten lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IocKind {
@@ -58,6 +61,11 @@ impl IocKind {
             Self::Registry => "registry",
             Self::Url => "urls",
         }
+    }
+
+    /// Reads an `ioc_type`.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.ioc_type() == word)
     }
 
     /// Returns its `ioc_type`.
@@ -136,6 +144,10 @@ pub struct Ioc {
     pub hashes: Vec<Hashes>,
     /// Its own verdict.
     pub verdict: Option<Verdict>,
+    /// Whether the entry has the field at all; in lists of old servers there is only the severity.
+    pub tells_verdict: bool,
+    /// Why it is what it is; it then has a code, too.
+    pub verdict_reason: Option<String>,
     /// Whether VMRay calls it an indicator of compromise; null occurs.
     pub ioc: Option<bool>,
     /// Analyses that saw it; empty: those of the sample's first submission.
@@ -160,6 +172,8 @@ impl Ioc {
             value: Some(value.to_owned()),
             hashes: Vec::new(),
             verdict: Some(verdict),
+            tells_verdict: true,
+            verdict_reason: None,
             ioc: Some(true),
             analysis_ids: Vec::new(),
             categories: Vec::new(),
@@ -204,13 +218,16 @@ impl Ioc {
                 Verdict::Suspicious => 3,
                 Verdict::Clean | Verdict::NotAvailable => 0,
             }),
-            "verdict_reason_code": null,
-            "verdict_reason_description": "",
+            "verdict_reason_code": self.verdict_reason.as_ref().map(|_| REASON_CODE),
+            "verdict_reason_description": self.verdict_reason.as_deref().unwrap_or_default(),
             "analysis_ids": self.analysis_ids,
             self.kind.field(): self.value,
         });
         if let (Value::Object(entry), Value::Object(own)) = (&mut entry, self.own_fields()) {
             entry.extend(own);
+            if !self.tells_verdict {
+                entry.retain(|name, _| !name.starts_with("verdict"));
+            }
         }
         entry
     }
@@ -308,6 +325,8 @@ fn from_entry(kind: IocKind, entry: &Value) -> Ioc {
         value: text(entry, kind.field()),
         hashes: if kind == IocKind::File { hashes.collect() } else { Vec::new() },
         verdict: entry.get("verdict").and_then(Value::as_str).and_then(Verdict::from_word),
+        tells_verdict: entry.get("verdict").is_some(),
+        verdict_reason: text(entry, "verdict_reason_description").filter(|reason| !reason.is_empty()),
         ioc: entry.get("ioc").and_then(Value::as_bool),
         analysis_ids: entry
             .get("analysis_ids")

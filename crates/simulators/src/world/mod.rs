@@ -13,6 +13,7 @@ mod life;
 mod options;
 mod relation;
 mod sample;
+mod set;
 mod submission;
 
 use std::collections::BTreeMap;
@@ -22,8 +23,8 @@ use serde_json::Value;
 
 pub use description::Inside;
 pub use entry::{Entry, EntryKind};
-pub(crate) use ioc::hex;
 pub use ioc::{Hashes, Ioc, IocKind};
+pub(crate) use ioc::{REASON_CODE, hex};
 pub use life::{Ending, Failure};
 pub use options::WorldOptions;
 pub use relation::RelationKind;
@@ -243,7 +244,7 @@ impl World {
     }
 
     /// Returns an id that no sample and no submission has yet.
-    pub(crate) fn next_id(&self) -> u64 {
+    pub fn next_id(&self) -> u64 {
         let last = |key: Option<&u64>| key.copied().unwrap_or(1000);
         last(self.samples.last_key_value().map(|(id, _)| id))
             .max(last(self.submissions.last_key_value().map(|(id, _)| id)))

@@ -19,6 +19,20 @@ pub enum Access {
     Waiting,
     /// Only its verdict is paid for: 403 on findings, analyses are `locked`.
     Locked,
+    /// Its findings are a reply that nobody expects: an object of other fields.
+    Unreadable,
+}
+
+impl Access {
+    /// All of them, with a word for each.
+    pub const WORDS: [(&str, Self); 6] = [
+        ("open", Self::Open),
+        ("forbidden", Self::Forbidden),
+        ("missing", Self::Missing),
+        ("waiting", Self::Waiting),
+        ("locked", Self::Locked),
+        ("unreadable", Self::Unreadable),
+    ];
 }
 
 /// Where the findings of a sample come from.
@@ -53,6 +67,8 @@ pub struct Sample {
     pub classifications: Vec<String>,
     /// Threat names.
     pub threat_names: Vec<String>,
+    /// Whether the sample itself tells both; newer servers may leave them null, and their own paths tell them.
+    pub tells_names: bool,
     /// Kind of container (`archive`, `email`) when it holds children.
     pub container: Option<String>,
     /// Whether it wants a password.
@@ -80,6 +96,7 @@ impl Sample {
             kind: "Windows Exe (x86-32)".to_owned(),
             classifications: Vec::new(),
             threat_names: Vec::new(),
+            tells_names: true,
             container: None,
             password_protected: false,
             access: Access::Open,

@@ -20,10 +20,12 @@ pub struct Submission {
     pub tells_finish_time: bool,
     /// Verdict once finished.
     pub verdict: Option<Verdict>,
-    /// Why.
+    /// Why; it then has a code, too.
     pub verdict_reason: Option<String>,
     /// Whether parts of it failed.
     pub has_errors: bool,
+    /// Whether a finished one tells that; some servers leave it null.
+    pub tells_errors: bool,
     /// Tags.
     pub tags: Vec<String>,
     /// Who submitted it.
@@ -90,6 +92,7 @@ impl Submission {
             verdict: None,
             verdict_reason: None,
             has_errors: false,
+            tells_errors: true,
             tags: Vec::new(),
             user_email: "analyst@soc.example".to_owned(),
             kind: "api".to_owned(),

@@ -17,6 +17,7 @@ mod sockets;
 mod upload;
 mod vmray_caching;
 mod vmray_children;
+mod vmray_fields;
 mod vmray_findings;
 mod vmray_life;
 mod vmray_lists;

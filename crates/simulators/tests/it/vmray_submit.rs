@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::Request;
 use outbound::Request as OutboundRequest;
 use serde_json::{Value, json};
-use simulators::{AnalysisCaching, StackOptions, UrlForm, Verdict, VmrayOptions, World};
+use simulators::{AnalysisCaching, StackOptions, Switches as _, UrlForm, Verdict, VmrayOptions, World};
 
 use crate::bench::{Bench, read};
 

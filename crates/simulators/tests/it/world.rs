@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use simulators::{EntryKind, Stack, StackOptions, Verdict, World, WorldOptions};
+use simulators::{Access, EntryKind, Stack, StackOptions, Verdict, World, WorldOptions};
 
 use crate::bench::{Bench, at};
 
@@ -68,7 +68,7 @@ fn holds_what_breaks_naive_clients() {
         samples_of.entry(value).or_default().insert(entry.sample_id);
     }
     assert!(samples_of.values().any(|samples| samples.len() > 3), "shared values");
-    assert_eq!(kinds.len(), 11, "{kinds:?}");
+    assert_eq!(kinds.len(), 12, "{kinds:?}");
     let expected = [
         "null verdict",
         "null value",
@@ -113,10 +113,66 @@ fn submissions_ascend_repeat_run_on_and_gather_in_one_second() {
     assert_eq!(reported.len(), 5);
 }
 
+/// Says whether a count is what a rate makes of it, give or take half.
+fn is_about(count: usize, of: usize, rate: f64) -> bool {
+    let expected = f64::from(u32::try_from(of).unwrap()) * rate;
+    (expected * 0.5..=expected * 1.5).contains(&f64::from(u32::try_from(count).unwrap()))
+}
+
+#[test]
+fn a_generated_world_holds_refusals_late_children_mails_and_nulls_at_the_stated_rates() {
+    let options = WorldOptions { samples: 10_000, ..WorldOptions::default() };
+    let world = World::generate(&options);
+    let count = |accept: &dyn Fn(&simulators::Sample) -> bool| world.samples().filter(|sample| accept(sample)).count();
+    for (access, rate) in [
+        (Access::Forbidden, 0.01),
+        (Access::Missing, 0.005),
+        (Access::Waiting, 0.01),
+        (Access::Locked, 0.01),
+        (Access::Unreadable, 0.005),
+    ] {
+        let found = count(&|sample| sample.access == access);
+        assert!(is_about(found, 10_000, rate), "{access:?}: {found}");
+    }
+    let nameless = count(&|sample| !sample.tells_names);
+    assert!(is_about(nameless, 10_000, options.null_names_rate), "{nameless}");
+    let mails = count(&|sample| sample.kind == "E-Mail");
+    assert!(is_about(mails, 7000, options.email_rate), "{mails}");
+    let children: Vec<_> = world.submissions().filter(|made| made.parent.is_some()).collect();
+    assert!(is_about(children.len(), 10_000, options.late_child_rate), "{}", children.len());
+    for child in &children {
+        let parent = world.submission(child.parent.unwrap()).unwrap();
+        assert!(child.finished_at > parent.finished_at && child.created > parent.created, "{}", child.id);
+        assert!(world.children(parent.sample_id, at("2027-01-01T00:00:00Z")).any(|(id, _)| id == child.sample_id));
+    }
+    let silent = world.submissions().filter(|made| !made.tells_errors).count();
+    assert!(is_about(silent, 10_000, options.null_errors_rate), "{silent}");
+    let iocs: Vec<_> = (1001..2001).flat_map(|sample| world.iocs(sample)).collect();
+    let without = iocs.iter().filter(|ioc| !ioc.tells_verdict).count();
+    assert!(is_about(without, iocs.len(), options.no_verdict_field_rate), "{without} of {}", iocs.len());
+    let reasons = iocs.iter().filter(|ioc| ioc.verdict_reason.is_some()).count();
+    assert!(is_about(reasons, iocs.len(), options.reason_rate), "{reasons} of {}", iocs.len());
+}
+
+#[test]
+fn twice_as_odd_is_twice_as_much_and_never_more_than_all() {
+    let rates = |times: f64| {
+        let options = WorldOptions::default().with_odd(times);
+        format!("{:.3} {:.3} {:.3}", options.forbidden_rate, options.odd_rate, options.malicious_rate)
+    };
+    assert_eq!(rates(1.0), "0.010 0.100 0.550");
+    assert_eq!(rates(2.0), "0.020 0.200 0.550");
+    assert_eq!(rates(100.0), "1.000 1.000 0.550");
+}
+
 #[test]
 fn a_plain_world_has_nothing_odd() {
     let world = World::generate(&WorldOptions::plain(7, 300));
     assert!(world.entries().all(|entry| entry.value.is_some() && entry.verdict.is_some() && entry.ioc == Some(true)));
+    assert!(world.samples().all(|sample| sample.access == Access::Open && sample.tells_names));
+    assert!(
+        world.submissions().all(|made| made.tells_errors && made.verdict_reason.is_none() && made.parent.is_none())
+    );
     assert!(world.submissions().all(|made| made.tells_finish_time && made.finished_at > Some(made.created)));
 }
 
@@ -131,7 +187,10 @@ fn an_empty_world_and_one_of_one_sample_are_worlds() {
 #[test]
 fn a_hundred_thousand_samples_are_a_world() {
     let world = World::generate(&WorldOptions { samples: 100_000, ..WorldOptions::default() });
-    assert_eq!(world.samples().count(), 100_000);
+    let late = at("2027-01-01T00:00:00Z");
+    let children = world.samples().filter(|sample| world.parents(sample.id, late).next().is_some()).count();
+    assert_eq!(world.samples().count() - children, 100_000);
+    assert!(children > 1000, "{children}");
     assert!(!world.iocs(50_000).is_empty());
 }
 

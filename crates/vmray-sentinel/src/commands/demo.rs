@@ -10,11 +10,11 @@ use std::time::Duration;
 use feed::{RunOptions, RunSummary};
 use jiff::SignedDuration;
 use serde_json::json;
-use simulators::{Stack, StackOptions};
+use simulators::{Access, IocKind, Stack, StackOptions, UploadOptions, Verdict, VmrayOptions, World};
 use tokio_util::sync::CancellationToken;
 
 use super::serve::feed_and_site;
-use super::simulate::{Served, world};
+use super::simulate::{Making, Served};
 use crate::app::App;
 use crate::cli::Demo;
 use crate::config::{ApiKeys, Environment, Settings};
@@ -24,7 +24,10 @@ use crate::failure::Failure;
 use crate::http::Server;
 use crate::paint::Paint;
 use crate::progress::Display;
-use crate::{invocation, output, signals, words};
+use crate::{invocation, output, signals, summary, words};
+
+/// How long VMRay's stand-in analyses what the demo's visitor submits: long enough to be seen, short enough to be waited for.
+const ANALYSIS_TIME: Duration = Duration::from_secs(4);
 
 /// One run and how long it took.
 struct Timed {
@@ -46,9 +49,13 @@ pub(crate) async fn run(app: &App, args: &Demo) -> Result<Exit, Failure> {
     let stop = signals::stop_token(app);
     // Taken first: a port in use is better known before the work than after it.
     let server = if args.once { None } else { Some(listen(args.listen).await?) };
-    let options = StackOptions { seed: args.seed, ..StackOptions::default() };
-    let stack = Stack::new(world(args.seed, args.samples, app.clock.now()), options, app.clock.clone());
-    let stand_ins = Served::start(&stack, SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let making = Making { seed: args.seed, samples: args.samples, ends: app.clock.now(), odd: 1.0 };
+    let mut world = World::generate(&making.options());
+    let upload = UploadOptions { refused_texts: seed_troubles(&mut world), ..UploadOptions::default() };
+    let vmray = VmrayOptions { analysis_time: ANALYSIS_TIME, ..VmrayOptions::default() };
+    let options = StackOptions { seed: args.seed, vmray, upload, ..StackOptions::default() };
+    let stack = Stack::new(world, options, app.clock.clone());
+    let stand_ins = Served::start(&stack, SocketAddr::from(([127, 0, 0, 1], 0)), &app.clock).await?;
 
     let config = FeedConfig::load(&settings(app, &stand_ins))?;
     let api = config.for_api();
@@ -78,6 +85,29 @@ pub(crate) async fn run(app: &App, args: &Demo) -> Result<Exit, Failure> {
     }
     stand_ins.stop().await;
     Ok(Exit::Done)
+}
+
+/// Gives quarantine something to hold: one sample that VMRay does not show, and one value that Sentinel is to refuse,
+/// which is returned.
+fn seed_troubles(world: &mut World) -> Vec<String> {
+    let malicious = |world: &World, id: u64| {
+        world.submissions_of(id).all(|made| made.verdict == Some(Verdict::Malicious) && made.tells_finish_time)
+    };
+    let shown = world.samples().filter(|sample| sample.access == Access::Open);
+    let shown: Vec<u64> = shown.map(|sample| sample.id).filter(|id| malicious(world, *id)).collect();
+    let value = shown.iter().skip(1).find_map(|id| {
+        let found = world.iocs(*id).into_iter().find(|ioc| {
+            ioc.kind == IocKind::Domain
+                && ioc.verdict == Some(Verdict::Malicious)
+                && ioc.tells_verdict
+                && ioc.value.as_ref().is_some_and(|value| value.len() > 16 && value.is_ascii())
+        });
+        found?.value
+    });
+    if let Some(first) = shown.first().filter(|_| shown.len() > 1).and_then(|id| world.sample_mut(*id)) {
+        first.access = Access::Forbidden;
+    }
+    value.into_iter().collect()
 }
 
 /// Takes the address, or a free port when the usual one is taken.
@@ -131,13 +161,14 @@ impl Story<'_> {
         let arrived = format!("{} in Sentinel", words::count(indicators, "indicator"));
         row("first run", &format!("{}   {}", paint.good(arrived), paint.faint(span(self.first.took))));
         row("", &words::counts(&self.first.run.counts));
-        row(
-            "second run",
-            &format!("{}   {}", words::counts(&self.second.run.counts), paint.faint(span(self.second.took))),
-        );
+        if let Some(note) = summary::more_sent(&self.first.run) {
+            row("", &paint.faint(note).to_string());
+        }
+        row("second run", &format!("{}   {}", self.second(), paint.faint(span(self.second.took))));
         let held = self.second.run.quarantine_open + self.second.run.samples_open;
         if held > 0 {
-            row("held back", &paint.warn(words::count(held, "record")).to_string());
+            let why = "on purpose, so that you can try `quarantine`: Sentinel refuses a value, VMRay does not show some samples";
+            row("held back", &format!("{}   {}", paint.warn(words::count(held, "record")), paint.faint(why)));
         }
         row("state", &self.state);
         writeln!(text, "\nTry next").unwrap_or_default();
@@ -150,7 +181,9 @@ impl Story<'_> {
             Some(page) => {
                 writeln!(text, "  {}", paint.command(format!("curl {}", self.objects_url))).unwrap_or_default();
                 let ask = format!("curl --json '{{\"items\":[{{\"url\":\"http://new.example/\"}}]}}' {page}api/enrich");
-                writeln!(text, "  {}", paint.command(ask)).unwrap_or_default();
+                let wait =
+                    format!("(answers at once; ask again after {} s for the verdict)", ANALYSIS_TIME.as_secs() + 1);
+                writeln!(text, "  {}  {}", paint.command(ask), paint.faint(wait)).unwrap_or_default();
                 let end = "The feed goes on every ten minutes. Ctrl-C ends the demo; the state folder stays.";
                 writeln!(
                     text,
@@ -162,6 +195,17 @@ impl Story<'_> {
             }
         }
         text
+    }
+
+    /// What the second run did, for which there should be nothing to do but to ask for open samples again.
+    fn second(&self) -> String {
+        let mut counts = self.second.run.counts.clone();
+        match counts.remove("samples_read") {
+            Some(again) if again > 0 => {
+                format!("{}, {} asked for again", words::counts(&counts), words::count(again, "open sample"))
+            }
+            _ => words::counts(&counts),
+        }
     }
 
     fn json(&self) -> serde_json::Value {

@@ -69,7 +69,7 @@ impl Served {
 }
 
 /// Asks the stand-in for VMRay itself.
-fn vmray(simulator: &Simulator, path: &str) -> Value {
+pub(crate) fn vmray(simulator: &Simulator, path: &str) -> Value {
     let setting = |name: &str| simulator.settings.iter().find(|(other, _)| other == name).unwrap().1.clone();
     let base = setting("VmrayBaseURL");
     let host = base.strip_prefix("http://").unwrap();

@@ -12,11 +12,26 @@ fn own_temporary_folder(setup: Setup) -> Setup {
 fn one_demo_shows_that_it_works_and_what_to_try_next() {
     let setup = own_temporary_folder(Setup::new());
     let done = setup.run(&["demo", "--once", "--samples", "20"]).code(0);
-    for part in ["20 samples", "in Sentinel", "second run   nothing new", "vmray-sentinel status --state-url"] {
+    // Twenty, and one that was found in another.
+    for part in ["21 samples", "in Sentinel", "second run   nothing new", "vmray-sentinel status --state-url"] {
         assert!(done.stdout.contains(part), "{}", done.stdout);
     }
     let state = done.stdout.split_once("status --state-url ").unwrap().1.lines().next().unwrap();
     assert!(setup.run(&["status", "--state-url", state]).code(0).stdout.contains("last run"));
+}
+
+#[test]
+fn the_demo_leaves_something_to_try_quarantine_with() {
+    let setup = own_temporary_folder(Setup::new());
+    let done = setup.run(&["demo", "--once", "--samples", "20"]).code(0);
+    assert!(done.stdout.contains("held back"), "{}", done.stdout);
+    assert!(done.stdout.contains("the identity that all indicators name as their creator"), "{}", done.stdout);
+    let state = done.stdout.split_once("status --state-url ").unwrap().1.lines().next().unwrap();
+    let held = setup.run(&["quarantine", "list", "--state-url", state, "--json"]).code(0).json();
+    assert!(!held["quarantine"].as_array().unwrap().is_empty(), "{held}");
+    assert!(!held["open_samples"].as_array().unwrap().is_empty(), "{held}");
+    let exported = setup.run(&["state", "export", "--state-url", state]).code(0).stdout;
+    assert!(exported.contains("receipt"), "no receipt in {} bytes", exported.len());
 }
 
 #[test]
@@ -31,6 +46,8 @@ fn the_page_is_served_until_told_to_stop() {
     let setup = own_temporary_folder(Setup::new());
     let command = setup.command(&["demo", "--samples", "5", "--listen", "127.0.0.1:0"]);
     let mut running = Running::start(command);
+    let line = running.line_with("/api/enrich");
+    assert!(line.contains("ask again after 5 s for the verdict"), "{line}");
     let line = running.line_with("Status page: ");
     let url = line.split_once("Status page: ").unwrap().1;
     assert!(get(&format!("{url}readyz")).starts_with("HTTP/1.1 200"));

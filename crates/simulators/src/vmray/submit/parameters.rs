@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use outbound::Request;
 use serde_json::Value;
+use url::Url;
 
 use super::multipart;
 use crate::answer;
@@ -52,6 +53,15 @@ const FREE_TEXT: [&str; 22] = [
     "disable_known_config",
 ];
 
+/// Whether something has a host on the Internet: with a scheme, or without one but with a dot.
+fn is_url(text: &str) -> bool {
+    match Url::parse(text) {
+        Ok(url) if url.has_host() => true,
+        _ => Url::parse(&format!("http://{text}"))
+            .is_ok_and(|url| url.host_str().is_some_and(|host| host.contains('.') && !host.starts_with('.'))),
+    }
+}
+
 const ANALYZER_MODES: [&str; 5] =
     ["reputation", "reputation_static", "reputation_static_dynamic", "static_dynamic", "static"];
 
@@ -94,9 +104,21 @@ impl Parameters {
                     }
                     None => given,
                 };
+                if u64::try_from(content.len()).unwrap_or(u64::MAX) > options.max_upload_bytes {
+                    let why = format!(
+                        "The file is larger than the maximum upload size of {} bytes",
+                        options.max_upload_bytes
+                    );
+                    return Err(Refusal::new(400, why));
+                }
                 Target::File { name: sanitised(name, content.len()), content }
             }
-            (None, Some(url)) if !url.is_empty() => Target::Url(url.to_owned()),
+            (None, Some(url)) if !url.is_empty() => {
+                if !is_url(url) {
+                    return Err(Refusal::bad_parameter("sample_url"));
+                }
+                Target::Url(url.to_owned())
+            }
             _ => return Err(Refusal::new(400, "Exactly one of \"sample_file\" and \"sample_url\" is required")),
         };
         Ok(Self { target, pairs })

@@ -71,7 +71,8 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Vec<FaultRule>> {
     parse(&text).with_context(place)
 }
 
-fn parse(text: &str) -> anyhow::Result<Vec<FaultRule>> {
+/// Reads the rules of a text.
+pub(super) fn parse(text: &str) -> anyhow::Result<Vec<FaultRule>> {
     let rules: Vec<Rule> = serde_json::from_str(text)?;
     rules.into_iter().map(Rule::build).collect()
 }

@@ -2,6 +2,7 @@
 
 mod control;
 mod fault_file;
+mod switches;
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -9,20 +10,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use jiff::{SignedDuration, Timestamp};
+use outbound::Clock;
 use serde_json::{Map, json};
-use simulators::{Listening, ReportWorld, Stack, StackOptions, World, WorldOptions, listen};
+use simulators::{Listening, ReportWorld, Stack, StackOptions, World, listen};
 
 use self::control::Control;
+pub(crate) use self::switches::Making;
 use crate::app::App;
 use crate::cli::Simulate;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::{self, quoted};
 use crate::{output, signals};
-
-/// The time that a generated world covers; well within what the feed reads first.
-const WORLD_COVERS: SignedDuration = SignedDuration::from_hours(24 * 20);
 
 pub(crate) async fn run(app: &App, args: &Simulate) -> Result<Exit, Failure> {
     if !args.listen.ip().is_loopback() {
@@ -34,13 +33,16 @@ pub(crate) async fn run(app: &App, args: &Simulate) -> Result<Exit, Failure> {
     }
     let stop = signals::stop_token(app);
     let faults = args.faults.as_deref().map(fault_file::read).transpose().map_err(Failure::usage)?.unwrap_or_default();
+    let ends = args.ends.unwrap_or_else(|| app.clock.now());
+    let mut making = Making { seed: args.seed, samples: args.samples, ends, odd: args.odd }.options();
+    let mut options = StackOptions { seed: args.seed, faults, ..StackOptions::default() };
+    switches::apply(&args.switches, &mut options, &mut making)?;
     let world = match &args.reports {
         Some(folder) => reports(app, folder)?,
-        None => world(args.seed, args.samples, args.ends.unwrap_or_else(|| app.clock.now())),
+        None => World::generate(&making),
     };
-    let stack =
-        Stack::new(world, StackOptions { seed: args.seed, faults, ..StackOptions::default() }, app.clock.clone());
-    let served = Served::start(&stack, args.listen).await?;
+    let stack = Stack::new(world, options, app.clock.clone());
+    let served = Served::start(&stack, args.listen, &app.clock).await?;
     if app.json {
         let environment: Map<_, _> =
             served.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
@@ -69,18 +71,6 @@ fn reports(app: &App, folder: &Path) -> Result<World, Failure> {
     Ok(read.world)
 }
 
-/// A generated world whose last submission finishes at `end`.
-pub(crate) fn world(seed: u64, samples: u32, end: Timestamp) -> World {
-    let start = end.checked_sub(WORLD_COVERS).unwrap_or(end);
-    World::generate(&WorldOptions {
-        seed,
-        samples: usize::try_from(samples).unwrap_or(usize::MAX),
-        start,
-        end,
-        ..WorldOptions::default()
-    })
-}
-
 /// The stand-ins on sockets, with a look inside.
 #[derive(Debug)]
 pub(crate) struct Served {
@@ -92,7 +82,7 @@ pub(crate) struct Served {
 
 impl Served {
     /// Listens: VMRay on the given port and the others on the three after it, or each on a free one.
-    pub(crate) async fn start(stack: &Stack, address: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn start(stack: &Stack, address: SocketAddr, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let at = |by: u16| {
             let port = if address.port() == 0 { 0 } else { address.port().saturating_add(by) };
             SocketAddr::new(address.ip(), port)
@@ -100,7 +90,7 @@ impl Served {
         let context = "starting the stand-ins";
         let vmray = listen(stack.vmray.clone(), at(0)).await.context(context)?;
         let entra = listen(stack.entra.clone(), at(1)).await.context(context)?;
-        let upload = listen(Arc::new(Control::new(stack)), at(2)).await.context(context)?;
+        let upload = listen(Arc::new(Control::new(stack, clock.clone())), at(2)).await.context(context)?;
         let logs = listen(stack.logs.clone(), at(3)).await.context(context)?;
         let url_of = |name: &str| match name {
             "VmrayBaseURL" => Some(vmray.base_url()),

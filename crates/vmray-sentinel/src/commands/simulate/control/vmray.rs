@@ -2,22 +2,21 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use simulators::{Ending, Taken, Verdict, VmraySimulator};
+use simulators::{Ending, Taken, VmraySimulator};
+
+use super::world;
 
 /// Answers a path; `None` when there is no such path.
 pub(super) fn answer(
     vmray: &VmraySimulator,
     method: &Method,
-    path: &str,
-    query: &str,
+    parts: &[&str],
+    pairs: &[(String, String)],
 ) -> Option<Result<Value, String>> {
-    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let parts: Vec<&str> = path.split('/').collect();
-    match (method, parts.as_slice()) {
+    match (method, parts) {
         (&Method::GET, ["submits"]) => Some(Ok(vmray.submits().iter().map(shown).collect())),
         (&Method::GET, ["calls"]) => Some(Ok(json!(vmray.calls()))),
-        (&Method::POST, ["vmray"]) => Some(set(vmray, &pairs)),
-        (&Method::POST, ["submissions", id, action]) => Some(change(vmray, id, action, &pairs)),
+        (&Method::POST, ["submissions", id, action]) => Some(change(vmray, id, action, pairs)),
         _ => None,
     }
 }
@@ -36,29 +35,10 @@ fn shown(taken: &Taken) -> Value {
     })
 }
 
-/// Sets options: all of them, or none when one is wrong.
-fn set(vmray: &VmraySimulator, pairs: &[(String, String)]) -> Result<Value, String> {
-    let mut outcome = Ok(json!({}));
-    vmray.edit_options(|options| {
-        let mut changed = options.clone();
-        match pairs.iter().try_for_each(|(name, value)| changed.set(name, value)) {
-            Ok(()) => *options = changed,
-            Err(error) => outcome = Err(error.to_string()),
-        }
-    });
-    outcome
-}
-
 fn change(vmray: &VmraySimulator, id: &str, action: &str, pairs: &[(String, String)]) -> Result<Value, String> {
-    let id: u64 = id.parse().map_err(|_| format!("{id} is no submission id"))?;
-    let verdict = pairs.iter().find(|(name, _)| name == "verdict").map(|(_, value)| value.as_str());
-    let ending = match verdict {
-        None => None,
-        Some("null") => Some(Ending::Success(None)),
-        Some(word) => {
-            Some(Ending::Success(Some(Verdict::from_word(word).ok_or_else(|| format!("{word} is no verdict"))?)))
-        }
-    };
+    let id = world::number(id)?;
+    let word = pairs.iter().find(|(name, _)| name == "verdict").map(|(_, value)| value.as_str());
+    let ending = word.map(world::verdict).transpose()?.map(Ending::Success);
     let changed = match action {
         "finish" => vmray.finish_now(id, ending.as_ref()),
         "fail" => vmray.fail(id),
