@@ -22,6 +22,7 @@ use stix::{DomainName, FileHash, Observable, UrlText};
 use thiserror::Error;
 use url::Host;
 
+use crate::address::as_v4;
 use crate::excerpt::excerpt;
 use crate::noise_built_in;
 
@@ -163,7 +164,16 @@ impl Rules {
         }
     }
 
+    /// An address of IPv6 that stands for one of IPv4 is what it stands for, too.
     fn for_address(&self, address: IpAddr) -> Option<&str> {
+        let stands_for = match address {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => as_v4(address).map(IpAddr::V4),
+        };
+        [Some(address), stands_for].into_iter().flatten().find_map(|address| self.for_exactly(address))
+    }
+
+    fn for_exactly(&self, address: IpAddr) -> Option<&str> {
         let lengths = if address.is_ipv4() { &self.lengths_v4 } else { &self.lengths_v6 };
         lengths.iter().find_map(|length| {
             let network = IpNet::new(address, *length).ok()?.trunc();
@@ -295,6 +305,10 @@ https://exact.example
     #[case("203.0.113.7", Some("203.0.113.7"))]
     #[case("203.0.113.8", None)]
     #[case("2001:db8:1::1", Some("2001:DB8::/32"))]
+    #[case("http://[::ffff:198.51.100.200]/a", Some("198.51.100.0/24"))]
+    #[case("64:ff9b::198.51.100.200", Some("198.51.100.0/24"))]
+    #[case("2002:c633:6407::1", Some("198.51.100.0/24"))]
+    #[case("64:ff9b::203.0.113.8", None)]
     #[case("d41d8cd98f00b204e9800998ecf8427e", Some("D41D8CD98F00B204E9800998ECF8427E"))]
     #[case("https://store.example/ours/a", Some("https://Store.example/ours/"))]
     #[case("https://store.example/other", None)]
