@@ -5,15 +5,17 @@
 //! folding it in a second time changes nothing, so a kill between the two is harmless.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use bytes::Bytes;
 use indicators::{Receipt, ReceiptReason};
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Batch, Inbox, InboxLetter, IndicatorRecord, IndicatorState, OutboxRecord};
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::diff::Change;
-use crate::letter::{Letter, Sent, SentObject};
+use crate::letter::{Letter, LetterEntry, Sent, SentObject};
 use crate::merge::later;
 use crate::queue::Ready;
 use crate::stage::{IDENTITY, record_of};
@@ -22,6 +24,8 @@ use crate::{Delivery, Error};
 
 /// A letter this young without a mark: its writer is likely sending it right now.
 const BEING_SENT: SignedDuration = SignedDuration::from_secs(90);
+/// How often a run looks for letters that came meanwhile: a listing each time.
+const NOTICES_EVERY: Duration = Duration::from_secs(5);
 
 impl Delivery {
     /// Folds the inbox in, and empties it once that is durable.
@@ -34,6 +38,7 @@ impl Delivery {
         for letter in waiting {
             let age = now.duration_since(letter.left_at);
             if letter.sent.is_none() && !age.is_negative() && age < BEING_SENT {
+                self.note_incidents(&letter.content);
                 continue;
             }
             self.take_in(&letter, &mut marked, now).await?;
@@ -44,6 +49,31 @@ impl Delivery {
             inbox.done(&folded).await?;
         }
         Ok(())
+    }
+
+    /// Takes note of the incidents in letters that came since the inbox was folded in. Their writers have sent, or are
+    /// sending, objects that name them, and what this run stages of the same values would take those labels away.
+    pub async fn notice(&mut self, inbox: &Inbox) -> Result<(), Error> {
+        if self.noticed.is_some_and(|noticed| noticed.elapsed() < NOTICES_EVERY) {
+            return Ok(());
+        }
+        let waiting: Vec<InboxLetter<Letter, Sent>> = inbox.waiting().await?;
+        for letter in waiting {
+            self.note_incidents(&letter.content);
+        }
+        self.noticed = Some(Instant::now());
+        Ok(())
+    }
+
+    fn note_incidents(&mut self, letter: &Letter) {
+        for finding in letter.entries.iter().filter_map(LetterEntry::finding) {
+            let noted = self.unfolded.entry(finding.id.to_string()).or_default();
+            for incident in finding.support.incidents {
+                if !noted.contains(&incident) {
+                    noted.push(incident);
+                }
+            }
+        }
     }
 
     async fn take_in(

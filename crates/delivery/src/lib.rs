@@ -30,6 +30,7 @@ mod stage;
 mod standing;
 mod tally;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -91,6 +92,9 @@ pub struct Delivery {
     flushing_objects: usize,
     tally: Tally,
     notes: Notes,
+    /// Incidents that letters name which are not folded in yet, by indicator, and when the inbox was last looked at.
+    unfolded: HashMap<String, Vec<String>>,
+    noticed: Option<Instant>,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -131,6 +135,8 @@ impl Delivery {
             flushing_objects: 0,
             tally: Tally::default(),
             notes: Notes::default(),
+            unfolded: HashMap::new(),
+            noticed: None,
         };
         for id in delivery.ledger.records().outbox_ids().await? {
             if !mutant!(OutboxNotDrained) {

@@ -61,13 +61,15 @@ impl Known {
 impl Merged {
     /// Returns the object as it is now, in JSON. `others` is what the newest samples say, see [`supports`].
     pub(crate) fn object(&self, others: &[Support], style: &Style) -> Result<String, Error> {
+        let supports = self.supports(others);
         let parts = Parts {
             observable: &self.finding.observable,
             name: &self.record.name,
             created: self.record.created,
             modified: self.record.modified,
             valid_until: self.record.valid_until,
-            supports: &self.supports(others),
+            supports: &supports,
+            incidents: &self.incidents(&supports),
         };
         let mut indicator = compose(&parts, style);
         if self.record.confidence == 100 {
@@ -76,6 +78,17 @@ impl Merged {
             indicator.indicator_types = vec![Severity::Malicious.indicator_type()];
         }
         Ok(serde_json::to_string(&indicator)?)
+    }
+
+    /// Returns the incidents that led to it. Records of earlier versions have them with the samples only.
+    fn incidents(&self, supports: &[Support]) -> Vec<String> {
+        let mut known = self.record.incidents.clone();
+        for incident in supports.iter().flat_map(|support| &support.incidents) {
+            if !known.contains(incident) {
+                known.push(incident.clone());
+            }
+        }
+        known
     }
 
     /// Returns what the newest samples say, this finding's included.
@@ -116,9 +129,11 @@ fn next_record(
             content: content(confidence, style),
             state: IndicatorState::Staged,
             accepted_at: None,
+            incidents: finding.support.incidents.clone(),
         };
     };
     record.last_seen = record.last_seen.max(finding.support.last_seen);
+    record.add_incidents(&finding.support.incidents);
     if change.is_sent() {
         record.confidence = confidence;
         record.content = content(confidence, style);

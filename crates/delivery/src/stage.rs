@@ -100,7 +100,10 @@ impl Delivery {
         for finding in findings {
             let stix_id = finding.id;
             let id = stix_id.to_string();
-            let merged = Known::read(self.ledger.records(), &id, sample_id).await?.merge(finding, &self.style, now);
+            let mut merged = Known::read(self.ledger.records(), &id, sample_id).await?.merge(finding, &self.style, now);
+            if let Some(incidents) = self.unfolded.get(&id) {
+                merged.record.add_incidents(incidents);
+            }
             let Merged { change, finding, .. } = &merged;
             if *change == Change::Expired {
                 let value = finding.observable.value().into_owned();

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use delivery::{Fill, StagedSample};
 use jiff::Timestamp;
-use ledger::{Batch, Cursor, ReceiptRecord};
+use ledger::{Batch, Cursor, Inbox, ReceiptRecord};
 use outbound::{Clock as _, mutant};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument as _, debug, warn};
+use vmray::Verdict;
 
 use crate::open::{self, Left};
 use crate::read::{Read, supporting};
@@ -27,6 +28,8 @@ const PAGES_AHEAD: usize = 4;
 const VALUES_REMEMBERED: usize = 1_000_000;
 /// Characters of an unreadable element that its receipt keeps.
 const RAW_CHARS: usize = 500;
+/// Characters of an unknown verdict that its receipt keeps.
+const VERDICT_CHARS: usize = 100;
 
 /// The submissions as they are listed, in a task of its own that ends with this.
 pub(crate) struct Listing {
@@ -71,7 +74,8 @@ impl Run<'_> {
     }
 
     /// Reads and stages what is listed. Listing runs ahead by a few pages; reading keeps the order of listing.
-    pub(crate) async fn collect(&mut self, mut listing: Listing) -> Result<(), Error> {
+    /// What enrichments leave in the inbox meanwhile is taken note of.
+    pub(crate) async fn collect(&mut self, mut listing: Listing, inbox: Option<&Inbox>) -> Result<(), Error> {
         let now = self.clock.now();
         let mut work = Work::new(self.feed.limits.vmray_concurrency, now);
         self.open_samples(now, &mut work).await?;
@@ -79,6 +83,9 @@ impl Run<'_> {
         while is_listing || !work.is_empty() {
             if self.reading_is_over() {
                 return Ok(());
+            }
+            if let Some(inbox) = inbox {
+                self.delivery.notice(inbox).await?;
             }
             work.start(self.feed, &self.rules, now);
             self.delivery.start_uploads(Fill::Full).await?;
@@ -156,6 +163,9 @@ impl Run<'_> {
                 work.add(group);
             } else {
                 for submission in &group.submissions {
+                    if let Some(Verdict::Other(word)) = &submission.verdict {
+                        self.note_unknown_verdict(submission, word, now, &mut aside).await?;
+                    }
                     aside.put_submission(submission.id.0, &record_of(submission))?;
                 }
             }
@@ -189,6 +199,32 @@ impl Run<'_> {
             self.delivery.notes_mut().receipt(&receipt.reason);
             aside.put_receipt(&receipt)?;
         }
+        Ok(())
+    }
+
+    /// Leaves a receipt for a submission whose verdict this version does not know: it may be a bad one.
+    async fn note_unknown_verdict(
+        &mut self,
+        submission: &vmray::Submission,
+        word: &str,
+        now: Timestamp,
+        aside: &mut Batch,
+    ) -> Result<(), Error> {
+        let word: String = word.chars().take(VERDICT_CHARS).collect();
+        let receipt = ReceiptRecord {
+            at: now,
+            sample_id: submission.sample_id.0,
+            kind: "submission".to_owned(),
+            value: submission.id.to_string(),
+            reason: "unknown_verdict".to_owned(),
+            text: format!("VMRay's verdict on this submission is {word:?}, which is none that is known"),
+        };
+        if self.delivery.records().has_receipt(&receipt).await? {
+            return Ok(());
+        }
+        warn!(submission.id = submission.id.0, verdict = word, "VMRay gave a verdict that is not known");
+        self.delivery.notes_mut().receipt(&receipt.reason);
+        aside.put_receipt(&receipt)?;
         Ok(())
     }
 

@@ -130,7 +130,7 @@ impl Run<'_> {
                 }
                 self.delivery.introduce_ourselves().await?;
                 self.delivery.start_uploads(Fill::Any).await?;
-                self.collect(listing).await
+                self.collect(listing, (!options.dry_run).then_some(&inbox)).await
             }
             Ok(false) => Ok(()),
             Err(error) => Err(error),

@@ -46,11 +46,13 @@ pub struct Parts<'a> {
     pub valid_until: Timestamp,
     /// The samples that support it, newest first. With none the indicator has no confidence and no links.
     pub supports: &'a [Support],
+    /// Incidents that led to it, oldest first.
+    pub incidents: &'a [String],
 }
 
 /// Writes the indicator.
 pub fn compose(parts: &Parts<'_>, style: &Style) -> Indicator {
-    let Parts { observable, name, created, modified, valid_until, supports } = *parts;
+    let Parts { observable, name, created, modified, valid_until, supports, incidents } = *parts;
     let severity = supports.iter().map(|support| support.severity).max();
     // STIX and the upload API want the end after the begin; a retracted indicator gets the shortest life there is.
     let earliest_end = created.checked_add(SignedDuration::from_secs(1)).unwrap_or(created);
@@ -61,7 +63,7 @@ pub fn compose(parts: &Parts<'_>, style: &Style) -> Indicator {
         created,
         modified: modified.max(created),
         revoked: false,
-        labels: labels(supports),
+        labels: labels(supports, incidents),
         confidence: severity.map(Severity::confidence),
         external_references: supports.first().and_then(|newest| reference(newest, style)).into_iter().collect(),
         object_marking_refs: vec![style.tlp.marking()],
@@ -77,9 +79,9 @@ pub fn compose(parts: &Parts<'_>, style: &Style) -> Indicator {
     }
 }
 
-/// Returns `sample_id: n` and `submission_id: n` of the newest samples, the incidents that led to them, then what is
-/// known of the malware. An id of 0 is one that a report from disk does not say.
-fn labels(supports: &[Support]) -> Vec<String> {
+/// Returns `sample_id: n` and `submission_id: n` of the newest samples, all incidents, then what is known of the
+/// malware: a playbook finds its indicators by the incident, so a label of one must not go where samples do. An id of 0 is one that a report from disk does not say.
+fn labels(supports: &[Support], incidents: &[String]) -> Vec<String> {
     let mut labels = Vec::with_capacity(2 * NAMED_SAMPLES.min(supports.len()) + 2);
     let mut add = |label: String| {
         if !labels.contains(&label) {
@@ -92,8 +94,9 @@ fn labels(supports: &[Support]) -> Vec<String> {
         .map(|support| support.submission_id)
         .filter(|id| *id != 0)
         .for_each(|id| add(format!("submission_id: {id}")));
-    let incidents = supports.iter().flat_map(|support| &support.incidents);
-    incidents.take(NAMED_SAMPLES).for_each(|id| add(format!("incident_id: {}", excerpt(id, MAX_TEXT_CHARS))));
+    for id in incidents {
+        add(format!("incident_id: {}", excerpt(id, MAX_TEXT_CHARS)));
+    }
     let threat_names = joined(named().flat_map(|support| &support.threat_names));
     if !threat_names.is_empty() {
         add(format!("threat_names: {threat_names}"));

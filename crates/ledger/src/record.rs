@@ -145,7 +145,27 @@ pub struct IndicatorRecord {
     pub state: IndicatorState,
     /// When Sentinel last accepted it.
     pub accepted_at: Option<Timestamp>,
+    /// Incidents that led to it, oldest first: they stay however many samples come after theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<String>,
 }
+
+impl IndicatorRecord {
+    /// Adds incidents that led to it.
+    pub fn add_incidents(&mut self, incidents: &[String]) {
+        for incident in incidents {
+            if !self.incidents.contains(incident) {
+                self.incidents.push(incident.clone());
+            }
+        }
+        let surplus = self.incidents.len().saturating_sub(MAX_INCIDENTS);
+        self.incidents.drain(..surplus);
+    }
+}
+
+/// Incidents kept of an indicator, the newest. A value of more is in everybody's incidents, and every one of them is
+/// sent with each version of the object.
+const MAX_INCIDENTS: usize = 200;
 
 /// An object on its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -92,6 +92,7 @@ impl Functions {
             modified: now,
             valid_until,
             supports: std::slice::from_ref(&finding.support),
+            incidents: &[],
         };
         let mut indicator = compose(&parts, &self.style);
         indicator.labels.extend(wanted.incident.iter().map(|incident| format!("incident_id: {incident}")));

@@ -40,6 +40,7 @@ fn composed(supports: &[Support], style: &Style) -> Indicator {
         modified: time("2026-11-02T11:00:00.5Z"),
         valid_until: time("2026-12-02T10:00:00Z"),
         supports,
+        incidents: &[],
     };
     compose(&parts, style)
 }
@@ -97,6 +98,7 @@ fn the_end_is_after_the_begin() {
         modified: created,
         valid_until: time("2026-01-01T00:00:00Z"),
         supports: &[],
+        incidents: &[],
     };
     let indicator = compose(&parts, &style());
     assert_eq!(indicator.valid_until, time("2026-11-01T10:00:01Z"));

@@ -84,6 +84,7 @@ fn indicator(value: usize) -> IndicatorRecord {
         content: "a".repeat(200),
         state: IndicatorState::Accepted,
         accepted_at: None,
+        incidents: Vec::new(),
     }
 }
 

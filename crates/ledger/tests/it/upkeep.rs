@@ -43,6 +43,7 @@ async fn a_thousand_runs_leave_a_bounded_number_of_objects() {
             content: String::new(),
             state: IndicatorState::Accepted,
             accepted_at: None,
+            incidents: Vec::new(),
         };
         batch.put_indicator(&format!("indicator--{run:04}"), &record).unwrap();
         batch

@@ -26,6 +26,7 @@ fn indicator(value: &str) -> IndicatorRecord {
         content: "abc".into(),
         state: IndicatorState::Staged,
         accepted_at: None,
+        incidents: Vec::new(),
     }
 }
 

@@ -115,6 +115,7 @@ impl Collected {
                 modified: last,
                 valid_until: config.expiry.valid_until(value.observable.kind(), last),
                 supports: &value.supports,
+                incidents: &[],
             };
             objects.push(Object::Indicator(Box::new(indicators::compose(&parts, &style))));
         }
