@@ -1,8 +1,18 @@
 //! Sending objects past the outbox, for an enrichment: what is not accepted here is the feed's to send.
+//!
+//! Somebody waits for the enrichment, and the feed sends what is left over anyway. So nothing here waits for a turn:
+//! where the pace of the minute is used up, or Sentinel asks to wait, the rest is left to the feed at once.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use sentinel::{MAX_OBJECTS, UploadClient, UploadError};
 use tracing::debug;
+
+/// A turn that comes this soon is waited for.
+const TURN_WITHIN: Duration = Duration::from_secs(1);
+/// An upload that takes longer is left to the feed.
+const UPLOAD_WITHIN: Duration = Duration::from_secs(20);
 
 /// What became of objects.
 #[derive(Debug, Default)]
@@ -13,14 +23,25 @@ pub struct Posted {
     pub trouble: Option<String>,
 }
 
-/// Uploads objects, a hundred a request. Cancel-safe: what is repeated does no harm.
+/// Uploads objects, a hundred a request, for as long as it is our turn. Cancel-safe: what is repeated does no harm.
 pub async fn post(client: &UploadClient, objects: &[Bytes]) -> Posted {
     let mut posted = Posted::default();
     let positions: Vec<usize> = (0..objects.len()).collect();
     let mut batches: Vec<Vec<usize>> = positions.chunks(MAX_OBJECTS).rev().map(<[usize]>::to_vec).collect();
     while let Some(mut batch) = batches.pop() {
+        let wait = client.pacer().turn_in();
+        if wait > TURN_WITHIN {
+            let seconds = wait.as_secs().max(1);
+            posted.trouble.get_or_insert_with(|| format!("the next upload may be made in {seconds} s"));
+            break;
+        }
         let content: Vec<Bytes> = batch.iter().filter_map(|at| objects.get(*at).cloned()).collect();
-        match client.upload(&content).await {
+        let Ok(uploaded) = tokio::time::timeout(UPLOAD_WITHIN, client.upload(&content)).await else {
+            let seconds = UPLOAD_WITHIN.as_secs();
+            posted.trouble.get_or_insert_with(|| format!("Sentinel did not answer within {seconds} s"));
+            break;
+        };
+        match uploaded {
             Ok(uploaded) => {
                 for refusal in &uploaded.refused {
                     posted

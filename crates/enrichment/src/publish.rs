@@ -6,7 +6,6 @@
 //! part of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use bytes::Bytes;
 use delivery::{Effect, Letter, LetterEntry, Sent, SentObject, Standing, post};
@@ -19,9 +18,6 @@ use ulid::Ulid;
 
 use crate::report::{UploadReport, UploadState};
 use crate::{Enrichment, Error, JobId, Uploads, store};
-
-/// An upload that does not get its turn in this time is left to the feed.
-const WAITS_AT_MOST: Duration = Duration::from_secs(20);
 
 /// The findings of one item of a request.
 #[derive(Debug, Clone)]
@@ -147,17 +143,11 @@ impl Enrichment {
         let mut bodies: Vec<Bytes> = objects.iter().map(|object| Bytes::from(object.object.clone())).collect();
         let identity = serde_json::to_vec(&indicators::identity()).ok().filter(|_| !is_introduced);
         bodies.extend(identity.map(Bytes::from));
-        match tokio::time::timeout(WAITS_AT_MOST, Box::pin(post(client, &bodies))).await {
-            Ok(posted) => HandedIn {
-                accepted: posted.accepted.iter().filter_map(|at| objects.get(*at).cloned()).collect(),
-                introduced: posted.accepted.contains(&objects.len()),
-                trouble: posted.trouble,
-            },
-            Err(_) => HandedIn {
-                accepted: Vec::new(),
-                introduced: false,
-                trouble: Some("the upload did not get its turn in time".to_owned()),
-            },
+        let posted = Box::pin(post(client, &bodies)).await;
+        HandedIn {
+            accepted: posted.accepted.iter().filter_map(|at| objects.get(*at).cloned()).collect(),
+            introduced: posted.accepted.contains(&objects.len()),
+            trouble: posted.trouble,
         }
     }
 }

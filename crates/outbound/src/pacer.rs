@@ -86,6 +86,17 @@ impl Pacer {
         }
     }
 
+    /// Returns how long a request that comes now waits for its turn, at the least a window where only an answer that
+    /// is still out can tell.
+    pub fn turn_in(&self) -> Duration {
+        let now = Instant::now();
+        match self.inner.next(&mut self.inner.lock(), now) {
+            Next::Go => Duration::ZERO,
+            Next::At(when) => when.saturating_duration_since(now),
+            Next::WhenAnswered => WINDOW,
+        }
+    }
+
     /// Lets nobody send for `wait` from now. A shorter pause never shortens a longer one.
     pub fn pause(&self, wait: Duration) {
         if mutant!(WaitIgnored) {
@@ -179,17 +190,23 @@ impl Inner {
 
     fn try_take(&self, now: Instant) -> Next {
         let mut state = self.lock();
+        let next = self.next(&mut state, now);
+        if matches!(next, Next::Go) {
+            state.in_flight += 1;
+        }
+        next
+    }
+
+    fn next(&self, state: &mut State, now: Instant) -> Next {
         if let Some(until) = state.not_before.filter(|until| *until > now) {
             return Next::At(until);
         }
         state.not_before = None;
         let Some(limit) = self.per_window.filter(|_| !mutant!(PaceIgnored)) else {
-            state.in_flight += 1;
             return Next::Go;
         };
         state.forget_before(now);
         if state.in_flight + state.answered.len() < limit {
-            state.in_flight += 1;
             return Next::Go;
         }
         // All slots in flight: only an answer starts the window after which one comes back.
@@ -303,6 +320,22 @@ mod tests {
         let started = Instant::now();
         counted_by_server(&pacer, 7, 7, 3).await;
         assert!(started.elapsed() < 4 * WINDOW, "{:?}", started.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_for_a_turn_is_told_without_taking_it() {
+        let pacer = Pacer::per_minute(2);
+        assert_eq!(pacer.turn_in(), Duration::ZERO);
+        let (first, second) = (pacer.acquire().await, pacer.acquire().await);
+        assert_eq!(pacer.turn_in(), WINDOW, "nobody knows when an answer comes");
+        first.answered();
+        tokio::time::advance(Duration::from_secs(20)).await;
+        second.answered();
+        assert_eq!(pacer.turn_in(), Duration::from_secs(40));
+        tokio::time::advance(Duration::from_secs(40)).await;
+        assert_eq!(pacer.turn_in(), Duration::ZERO);
+        pacer.pause(Duration::from_secs(5));
+        assert_eq!(pacer.turn_in(), Duration::from_secs(5));
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,6 +27,9 @@ const PATIENCE: RetryPolicy = RetryPolicy {
     attempt: Duration::from_secs(30),
 };
 
+/// The feed sends what an enrichment does not, so nobody waits for Sentinel to take it later.
+const UPLOADS: RetryPolicy = RetryPolicy { total: Duration::from_secs(5), ..PATIENCE };
+
 /// What only the API reads.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiSettings {
@@ -109,7 +112,7 @@ impl ApiConfig {
             },
             Some(sentinel) => {
                 let tokens = connect::tokens(&sentinel, &transport, clock);
-                let client = connect::upload_of_enrichment(&sentinel, &transport, PATIENCE, tokens, clock);
+                let client = connect::upload_of_enrichment(&sentinel, &transport, UPLOADS, tokens, clock);
                 Uploads::To { client: Box::new(client) }
             }
         };

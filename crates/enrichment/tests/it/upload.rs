@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use enrichment::{Answer, Enrichment, IndicatorState, Report, UploadState, Uploads};
-use simulators::{Fault, FaultRule, ServiceName, StackOptions, Verdict, When, World};
+use simulators::{Fault, FaultRule, Ioc, IocKind, Sample, ServiceName, StackOptions, Submission, Verdict, When, World};
 use tokio_util::sync::CancellationToken;
 
 use crate::place::{Place, add_known_url, hours, killed, known_url, to_the_end, urls};
@@ -74,6 +74,84 @@ async fn incidents_that_share_a_thing_are_all_named_before_and_after_the_feed_ha
         for incident in ["INC-1", "INC-2", "INC-3"] {
             assert!(labels(&place).contains(&format!("incident_id: {incident}")), "{incident}: {:?}", labels(&place));
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_label_of_an_incident_stays_however_many_incidents_and_samples_come_after_it() {
+    let place = place();
+    let process = place.process();
+    let incidents: Vec<String> = (1..=15).map(|n| format!("INC-{n}")).collect();
+    for incident in &incidents {
+        enrich(&process, incident, &[URL]).await;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    }
+    place.feed().await;
+    let all_are_named = |when: &str| {
+        let labels = labels(&place);
+        for incident in &incidents {
+            assert!(labels.contains(&format!("incident_id: {incident}")), "{when}: {incident}: {labels:?}");
+        }
+    };
+    all_are_named("after the first run");
+    // Newer samples show the same value, each time its life is half over: the whole object is sent again.
+    for ids in [2001..2013, 2013..2014] {
+        tokio::time::sleep(Duration::from_secs(16 * 24 * 3600)).await;
+        let now = place.clock.now();
+        let show = |world: &mut World| {
+            for id in ids.clone() {
+                let ioc = Ioc::new(IocKind::Url, URL, Verdict::Malicious);
+                let sample = Sample::url(id, now - hours(2), "https://other.example/").with_iocs(vec![ioc]);
+                world.add_sample(sample);
+                let submission = Submission::finished(id + 100_000, id, now - hours(1), Some(Verdict::Malicious));
+                world.add_submission(submission);
+            }
+        };
+        place.stack.vmray.edit(show);
+        let rows = place.stack.upload.row_count();
+        place.feed().await;
+        assert!(place.stack.upload.row_count() > rows, "it was refreshed");
+    }
+    assert!(labels(&place).contains(&"sample_id: 2013".to_owned()));
+    assert!(!labels(&place).contains(&"sample_id: 1001".to_owned()), "the incidents' sample is not among the newest");
+    all_are_named("after newer samples");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_sees_the_value_for_the_first_time_keeps_the_label_of_an_enrichment_at_work() {
+    let place = place();
+    place.store.stop(Stop::Before(".sent"));
+    killed(enrich(&place.process(), "INC-7", &[URL])).await;
+    assert!(labels(&place).contains(&"incident_id: INC-7".to_owned()), "it was sent and not marked");
+    let rows = place.stack.upload.row_count();
+    place.feed().await;
+    assert!(place.stack.upload.row_count() > rows, "the run has sent it too");
+    assert!(labels(&place).contains(&"incident_id: INC-7".to_owned()), "{:?}", labels(&place));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_sixth_upload_in_a_minute_is_left_to_the_feed_at_once() {
+    let mut world = World::new();
+    let all: Vec<String> = (0..8).map(|n| format!("https://evil-{n}.example/a")).collect();
+    for (n, url) in (0..).zip(&all) {
+        add_known_url(&mut world, 1000 + n, url, Verdict::Malicious, hours(1));
+    }
+    let place = Place::new(world);
+    let process = place.process();
+    let began = tokio::time::Instant::now();
+    let mut states = Vec::new();
+    for url in &all {
+        states.push(enrich(&process, "INC-7", &[url]).await.upload.state);
+    }
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(states.iter().filter(|state| **state == UploadState::Done).count(), 5, "{states:?}");
+    assert_eq!(states.last(), Some(&UploadState::HandedOver));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    place.feed().await;
+    let held = place.sentinel();
+    for url in &all {
+        let labels = &held[&format!("[url:value = '{url}']")];
+        assert!(labels.contains(&"incident_id: INC-7".to_owned()), "{url}: {labels:?}");
     }
 }
 
