@@ -149,6 +149,12 @@ impl SubmitRequest {
 }
 
 impl SubmitOptions {
+    /// Has it analysed although VMRay knows a result. Newer servers read `analysis_caching`, older ones `reanalyze`.
+    pub fn analyse_again(&mut self) {
+        self.reanalyze = Some(true);
+        self.analysis_caching = Some("disabled".to_owned());
+    }
+
     fn fields(&self) -> Vec<(String, String)> {
         let tags = (!self.tags.is_empty()).then(|| self.tags.join(","));
         let secret = |secret: &Option<SecretString>| secret.as_ref().map(|text| text.expose_secret().to_owned());

@@ -70,7 +70,12 @@ impl Functions {
         if let Some(known) = self.known(&thing).await? {
             return Ok(known);
         }
-        let reply = match self.vmray.submit_value(request).await {
+        let mut request = request.clone();
+        if self.resubmit == super::Resubmit::Always {
+            // Or VMRay's own caching answers with what the caller does not want.
+            request.options.analyse_again();
+        }
+        let reply = match self.vmray.submit_value(&request).await {
             Ok(reply) => reply,
             Err(error) if error.may_have_acted() => {
                 info!(%error, "the answer to a submit was lost, looking for what became of it");

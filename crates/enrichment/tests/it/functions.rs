@@ -309,9 +309,9 @@ async fn a_known_url_is_answered_from_vmrays_store_in_one_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn resubmit_analyses_what_is_known_again() {
+async fn resubmit_analyses_what_is_known_again_whatever_vmrays_own_caching() {
     let bench = Bench::with(Resubmit::Always, Vec::new());
-    bench.stack.vmray.edit_options(|options| options.analysis_caching = simulators::AnalysisCaching::Disabled);
+    bench.stack.vmray.edit_options(|options| options.analysis_caching = simulators::AnalysisCaching::Legacy);
     let answer = bench.ask(Function::UplaodURL, &json!({"url": KNOWN_URL})).await.unwrap();
     assert_eq!(answer["vmray_job"].as_array().unwrap().len(), 1);
     assert_eq!(bench.submits(), 1);
@@ -320,12 +320,22 @@ async fn resubmit_analyses_what_is_known_again() {
     assert_eq!(bench.submits(), 1);
 }
 
-#[rstest]
-#[case(Resubmit::Never)]
-#[case(Resubmit::Always)]
 #[tokio::test(start_paused = true)]
-async fn no_jobs_created_is_a_reuse(#[case] resubmit: Resubmit) {
-    let bench = Bench::with(resubmit, Vec::new());
+async fn resubmit_analyses_a_known_file_again_whatever_vmrays_own_caching() {
+    let bench = Bench::with(Resubmit::Always, Vec::new());
+    bench.stack.vmray.edit_options(|options| options.analysis_caching = simulators::AnalysisCaching::Legacy);
+    let body = json!({"file": "aGVsbG8=", "name": "a.txt"});
+    let first = bench.ask(Function::VMRayUploadSample, &body).await.unwrap();
+    tokio::time::advance(std::time::Duration::from_secs(3600)).await;
+    let second = bench.ask(Function::VMRayUploadSample, &body).await.unwrap();
+    assert_eq!(second["vmray_job"].as_array().unwrap().len(), 1);
+    assert_ne!(second["vmray_submission"], first["vmray_submission"]);
+    assert_eq!(bench.submits(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_jobs_created_is_a_reuse() {
+    let bench = Bench::with(Resubmit::Never, Vec::new());
     bench.stack.vmray.edit_options(|options| options.analysis_caching = simulators::AnalysisCaching::Legacy);
     // Neither search nor list finds it, VMRay's own caching does.
     for path in ["/submission/search", "submission_created"] {
