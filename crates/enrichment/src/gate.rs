@@ -1,7 +1,7 @@
 //! What is kept from VMRay, and why.
 //!
 //! A sandbox opens what it is sent, from another place and in another's name. So what is internal is not sent, what
-//! the operator allow-listed is not sent, and a link that works once is not used up. Credentials in a URL are taken
+//! the operator allow-listed is not sent, and a link that works once or carries a secret is not opened. Credentials in a URL are taken
 //! out when it is read ([`UrlItem`]); there is no switch for that.
 
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use indicators::{AddressClass, NoiseList, is_reserved_name};
 use stix::{Observable, UrlText};
 use url::Host;
 
-use crate::one_time::one_time_word;
+use crate::held_link::{Harm, rule_for};
 use crate::report::GateReport;
 use crate::{FileItem, UrlItem};
 
@@ -93,16 +93,18 @@ impl Gates {
                 "allow_list",
                 format!("it is on the allow-list ({rule}), so it was not sent to VMRay; take the entry out of AllowList to have it analysed"),
             );
-        } else if let Some(word) = self.one_time.then(|| one_time_word(item.url.as_str())).flatten() {
-            let reason = format!(
-                "it looks like a link that works once ({word}); opening it would use it up or act for its owner"
-            );
+        } else if let Some(rule) = self.one_time.then(|| rule_for(item.url.as_str())).flatten() {
+            let (gate, kind) = match rule.harm {
+                Harm::UsedUp => ("one_time_link", "works once or acts for its owner"),
+                Harm::Secret => ("secret_link", "carries a secret"),
+            };
+            let reason = format!("it looks like a link that {kind} ({rule})");
             if send_one_time {
-                passage.tell("one_time_link", format!("{reason}; it was sent because the request says so"));
+                passage.tell(gate, format!("{reason}; it was sent because the request says so"));
             } else {
                 passage.submit = false;
                 passage.tell(
-                    "one_time_link",
+                    gate,
                     format!("{reason}, so it was only looked up; ask again with send_one_time_links to have it opened"),
                 );
             }

@@ -37,8 +37,9 @@ pub(crate) static MAX_SUBMISSIONS_PER_INCIDENT: Setting = Setting {
 };
 
 pub(crate) static PRIVACY_GATES: Setting = Setting {
-    doc: "What /api/enrich keeps from VMRay: `internal` hosts, what the `allow-list` names, `one-time` links; and `shareable` \
-          keeps hashes from VirusTotal. `all`, `none`, or a list. Credentials in a URL are always taken out.",
+    doc: "What /api/enrich keeps from VMRay: `internal` hosts, what the `allow-list` names, `one-time` links and those that \
+          carry a secret; and `shareable` keeps hashes from VirusTotal. `all`, `none`, or a list. Credentials in a URL are \
+          always taken out.",
     ..setting("PrivacyGates", Group::Enrichment, Form::List, Fallback::Text("all"), "internal,one-time")
 };
 
