@@ -309,7 +309,7 @@ fn request_of(order: &Order<'_>) -> Option<SubmitRequest> {
     let mut request = match (order.thing, order.file) {
         (Thing::Url { url, .. }, _) => SubmitRequest::url(url),
         (Thing::File { .. }, Some(item)) => item.submit_request(),
-        (Thing::File { .. }, None) | (Thing::Hash { .. }, _) => return None,
+        (Thing::File { .. }, None) | (Thing::Hash { .. } | Thing::Unreadable { .. }, _) => return None,
     };
     let options = &mut request.options;
     options.tags.clone_from(&order.wishes.tags);

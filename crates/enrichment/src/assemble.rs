@@ -146,7 +146,7 @@ fn item_report(item: &AskedItem, outcome: &Outcome, now: Timestamp) -> ItemRepor
         asked: item.thing.asked().to_owned(),
         file: match &item.thing {
             Thing::File { facts } => Some(facts.clone()),
-            Thing::Url { .. } | Thing::Hash { .. } => None,
+            Thing::Url { .. } | Thing::Hash { .. } | Thing::Unreadable { .. } => None,
         },
         state,
         verdict: told.and_then(|facts| facts.verdict.clone()),

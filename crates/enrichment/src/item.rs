@@ -10,6 +10,7 @@ use vmray::{FileStream, SampleHash, SubmitRequest};
 
 use crate::SpooledFile;
 use crate::refang::refang;
+use crate::report::ItemKind;
 
 /// Characters of a thing that an error repeats.
 const SHOWN_CHARS: usize = 120;
@@ -23,6 +24,19 @@ pub enum Item {
     Hash(SampleHash),
     /// A file.
     File(FileItem),
+    /// Something that cannot be read: the report says so, and the others are answered.
+    Unreadable(UnreadableItem),
+}
+
+/// Something that cannot be asked about, among others that can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableItem {
+    /// What it was meant to be.
+    pub kind: ItemKind,
+    /// Where it stands in the request, such as `items[3]`.
+    pub parameter: String,
+    /// What is wrong with it and what to write instead.
+    pub reason: String,
 }
 
 /// A URL to ask about.

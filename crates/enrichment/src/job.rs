@@ -230,6 +230,7 @@ pub(crate) fn key_of(item: &Item) -> String {
         Item::File(item) => {
             key_of_file(item.file.sha256(), item.archive_password.as_ref(), item.document_password.as_ref())
         }
+        Item::Unreadable(item) => key('x', &[&item.parameter]),
     }
 }
 

@@ -46,7 +46,7 @@ mod work;
 
 pub use error::Error;
 pub use gate::{Gates, GatesError, InternalHosts};
-pub use item::{FileItem, Item, ItemError, UrlItem};
+pub use item::{FileItem, Item, ItemError, UnreadableItem, UrlItem};
 pub use link::{LinkError, rotate_link_key};
 pub use progress::{Reply, Work};
 pub use report::{

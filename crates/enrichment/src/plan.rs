@@ -13,8 +13,8 @@ use crate::members::Followed;
 use crate::progress::Shared;
 use crate::record::{Asked, AskedItem, Outcome, Place, Thing};
 use crate::reuse::Subject;
-use crate::trouble::Trouble;
-use crate::{EnrichOptions, Enrichment, Error, FileItem, Item, UrlItem};
+use crate::trouble::{Trouble, TroubleKind};
+use crate::{EnrichOptions, Enrichment, Error, FileItem, Item, UnreadableItem, UrlItem};
 
 /// An item and what is done about it.
 #[derive(Debug)]
@@ -61,23 +61,27 @@ impl Enrichment {
             Item::Url(item) => self.settings.gates.of_url(item, &self.rules.noise, options.send_one_time_links),
             Item::File(item) => self.settings.gates.of_file(item, &self.rules.noise),
             Item::Hash(_) => crate::gate::Passage { look_up: true, submit: false, ..Default::default() },
+            Item::Unreadable(_) => crate::gate::Passage::default(),
         };
         let has_password = match item {
             Item::File(file) => file.archive_password.is_some() || file.document_password.is_some(),
-            Item::Url(_) | Item::Hash(_) => false,
+            Item::Url(_) | Item::Hash(_) | Item::Unreadable(_) => false,
         };
-        let place = if passage.look_up {
-            Place::Open { key: key_of(item), may_submit: passage.submit, has_password }
-        } else {
-            let reason = held_by(&passage.gates);
-            Place::Settled { outcome: Outcome::HeldBack { reason } }
+        let place = match item {
+            Item::Unreadable(UnreadableItem { parameter, reason, .. }) => {
+                let message = format!("{parameter} {reason}");
+                let trouble = Trouble::new(TroubleKind::Unreadable, message, "correct it and ask again");
+                Place::Settled { outcome: Outcome::Failed { trouble } }
+            }
+            _ if passage.look_up => Place::Open { key: key_of(item), may_submit: passage.submit, has_password },
+            _ => Place::Settled { outcome: Outcome::HeldBack { reason: held_by(&passage.gates) } },
         };
         AskedItem {
             thing: Thing::of(item),
             gates: passage.gates,
             notes: match item {
                 Item::Url(UrlItem { notes, .. }) => notes.clone(),
-                Item::Hash(_) | Item::File(_) => Vec::new(),
+                Item::Hash(_) | Item::File(_) | Item::Unreadable(_) => Vec::new(),
             },
             not_done: Vec::new(),
             place,
@@ -156,6 +160,7 @@ impl Enrichment {
             }
             Thing::Hash { hash } => hash,
             Thing::File { facts } => &facts.sha256,
+            Thing::Unreadable { .. } => return Ok(Found::default()),
         };
         let Ok(hash) = hash.parse() else { return Ok(Found::default()) };
         lookup::hash(&self.vmray, &hash, only, now).await
@@ -184,7 +189,7 @@ impl Enrichment {
             Thing::Hash { .. } => {
                 "it is older than ReuseHours allows, and a hash alone cannot be analysed again; send the file"
             }
-            Thing::Url { .. } | Thing::File { .. } => {
+            Thing::Url { .. } | Thing::File { .. } | Thing::Unreadable { .. } => {
                 "it is older than ReuseHours allows, and was not analysed again: see the gates"
             }
         };
@@ -291,7 +296,7 @@ impl Thing {
     fn subject(&self) -> Subject {
         match self {
             Self::Url { .. } => Subject::Url,
-            Self::Hash { .. } | Self::File { .. } => Subject::File,
+            Self::Hash { .. } | Self::File { .. } | Self::Unreadable { .. } => Subject::File,
         }
     }
 }

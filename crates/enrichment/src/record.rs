@@ -48,6 +48,7 @@ pub(crate) enum Thing {
     Url { url: String, asked: String },
     Hash { hash: String },
     File { facts: FileFacts },
+    Unreadable { meant: ItemKind, parameter: String },
 }
 
 /// Where the answer is.
@@ -130,6 +131,7 @@ impl Thing {
                     sha256: item.file.sha256().to_string(),
                 },
             },
+            Item::Unreadable(item) => Self::Unreadable { meant: item.kind, parameter: item.parameter.clone() },
         }
     }
 
@@ -138,6 +140,7 @@ impl Thing {
             Self::Url { .. } => ItemKind::Url,
             Self::Hash { .. } => ItemKind::Hash,
             Self::File { .. } => ItemKind::File,
+            Self::Unreadable { meant, .. } => *meant,
         }
     }
 
@@ -146,6 +149,7 @@ impl Thing {
             Self::Url { url, .. } => url,
             Self::Hash { hash } => hash,
             Self::File { facts } => &facts.sha256,
+            Self::Unreadable { parameter, .. } => parameter,
         }
     }
 
@@ -154,6 +158,7 @@ impl Thing {
             Self::Url { asked, .. } => asked,
             Self::Hash { hash } => hash,
             Self::File { facts } => facts.name.as_deref().unwrap_or(&facts.sha256),
+            Self::Unreadable { parameter, .. } => parameter,
         }
     }
 }

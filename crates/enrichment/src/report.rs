@@ -91,6 +91,8 @@ pub enum ItemKind {
     Hash,
     /// A file.
     File,
+    /// What was sent names none of them.
+    Unknown,
 }
 
 /// How far a thing has come.

@@ -19,7 +19,7 @@ use crate::plan::distinct;
 use crate::progress::{Question, Reply, Shared, Work, asked_name, received_name};
 use crate::record::{Asked, SubmissionWishes};
 use crate::sweep::Turn;
-use crate::{EnrichRequest, Error, Item, JobId, LinkError, MAX_ITEMS, Report, ReuseHours, store};
+use crate::{EnrichRequest, Error, Item, JobId, LinkError, MAX_ITEMS, Report, ReuseHours, UnreadableItem, store};
 
 /// Bounds and habits.
 #[derive(Debug, Clone)]
@@ -152,6 +152,10 @@ impl Enrichment {
                 reason: format!("holds {} things; send 1 to {MAX_ITEMS}", items.len()),
             });
         }
+        if let Some(unreadable) = all_unreadable(&items) {
+            let (parameter, reason) = (unreadable.parameter.clone(), unreadable.reason.clone());
+            return Err(Error::BadRequest { parameter, reason });
+        }
         let items = distinct(items);
         let now = self.clock.now();
         let job = JobId::at(now);
@@ -175,7 +179,7 @@ impl Enrichment {
         };
         let file = |item| match item {
             Item::File(file) => Some(file),
-            Item::Url(_) | Item::Hash(_) => None,
+            Item::Url(_) | Item::Hash(_) | Item::Unreadable(_) => None,
         };
         let files = items.into_iter().map(file).collect();
         let shared = Shared::new(asked.clone());
@@ -263,4 +267,13 @@ impl Default for Settings {
             deadline: SignedDuration::from_mins(30),
         }
     }
+}
+
+/// Returns the first item of a request in which nothing can be read.
+fn all_unreadable(items: &[Item]) -> Option<&UnreadableItem> {
+    let unreadable = items.iter().map(|item| match item {
+        Item::Unreadable(item) => Some(item),
+        Item::Url(_) | Item::Hash(_) | Item::File(_) => None,
+    });
+    unreadable.collect::<Option<Vec<_>>>()?.into_iter().next()
 }

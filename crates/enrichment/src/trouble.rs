@@ -29,6 +29,8 @@ pub(crate) enum TroubleKind {
     Deadline,
     /// The process that had the file ended before it was sent.
     FileLost,
+    /// It cannot be read.
+    Unreadable,
 }
 
 impl Trouble {
@@ -49,7 +51,7 @@ impl Trouble {
             TroubleKind::Quota => Error::Quota { message },
             TroubleKind::Vmray => Error::Vmray { message, hint },
             TroubleKind::Deadline => Error::Deadline { message, hint },
-            TroubleKind::FileLost => return None,
+            TroubleKind::FileLost | TroubleKind::Unreadable => return None,
         })
     }
 

@@ -11,6 +11,7 @@ use crate::plan::Planned;
 use crate::progress::{Question, Shared, TAKES_OVER, answer_of, asked_name};
 use crate::record::{Asked, Outcome, Place};
 use crate::report::UploadState;
+use crate::trouble::TroubleKind;
 use crate::{Answer, Enrichment, Error, FileItem, JobId, store};
 
 impl Enrichment {
@@ -141,7 +142,7 @@ impl Enrichment {
     }
 }
 
-/// Returns the error of a request all of whose items are in trouble.
+/// Returns the error of a request all of whose items are in trouble. What cannot be read is no trouble of VMRay's.
 fn only_trouble(outcomes: &[Outcome], is_new: bool) -> Option<Error> {
     let trouble = |outcome: &Outcome| match outcome {
         Outcome::Running { trouble, .. } => trouble.clone(),
@@ -149,7 +150,9 @@ fn only_trouble(outcomes: &[Outcome], is_new: bool) -> Option<Error> {
         Outcome::Failed { trouble } | Outcome::Refused { trouble } => Some(trouble.clone()).filter(|_| is_new),
         Outcome::Known { .. } | Outcome::Analysed { .. } | Outcome::Unknown { .. } | Outcome::HeldBack { .. } => None,
     };
-    let troubles: Option<Vec<_>> = outcomes.iter().map(trouble).collect();
+    let is_readable =
+        |outcome: &&Outcome| !matches!(outcome, Outcome::Failed { trouble } if trouble.kind == TroubleKind::Unreadable);
+    let troubles: Option<Vec<_>> = outcomes.iter().filter(is_readable).map(trouble).collect();
     troubles?.into_iter().next()?.into_error()
 }
 

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
-use enrichment::{EnrichOptions, EnrichRequest, FileItem, IncidentId, Item, SpoolRoom, SpooledFile};
-use secrecy::SecretString;
+use enrichment::{EnrichOptions, EnrichRequest, IncidentId, Item, ItemKind, SpoolRoom};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::body::files::{self, Form, Json};
+use super::enrich_items::{self, file_item, read_text, unreadable};
 use super::problem::Problem;
 use crate::config::duration;
 
@@ -19,7 +20,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Body {
-    items: Vec<ItemBody>,
+    items: Vec<Value>,
     #[serde(default, deserialize_with = "scalar")]
     incident: Option<String>,
     #[serde(default)]
@@ -38,29 +39,6 @@ struct Body {
     max_jobs: Option<u32>,
 }
 
-/// One thing to ask about.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ItemBody {
-    url: Option<String>,
-    hash: Option<String>,
-    file: Option<FileBody>,
-    name: Option<String>,
-    archive_password: Option<String>,
-    document_password: Option<String>,
-}
-
-/// The number of a file, as text or as the object that the Office 365 connector makes.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum FileBody {
-    Number(usize),
-    Wrapped {
-        #[serde(rename = "$content")]
-        content: usize,
-    },
-}
-
 /// Reads the request.
 pub(super) async fn read(request: Request, room: &SpoolRoom) -> Result<EnrichRequest, Problem> {
     let (parts, body) = request.into_parts();
@@ -74,7 +52,7 @@ pub(super) async fn read(request: Request, room: &SpoolRoom) -> Result<EnrichReq
             let file = files::raw(body, room).await?;
             let name = query.iter().find(|(field, _)| field == "name").map(|(_, name)| name.clone());
             let name = name.or_else(|| parts.headers.get("x-file-name")?.to_str().ok().map(str::to_owned));
-            from_fields(query, Form { fields: Vec::new(), files: vec![(name, file)] })
+            from_fields(query, Form { fields: Vec::new(), files: vec![(name, Ok(file))] })
         }
     }
 }
@@ -108,8 +86,7 @@ fn from_json(Json { skeleton, files }: Json) -> Result<EnrichRequest, Problem> {
         Problem::bad_request(&parameter, format!("cannot be read: {}", error.inner()))
     })?;
     reader.end().map_err(|_| Problem::bad_request("body", "goes on after its JSON"))?;
-    let items = body.items.into_iter().enumerate();
-    let items = items.map(|(at, item)| item.read(at, &files)).collect::<Result<Vec<_>, _>>()?;
+    let items = body.items.iter().enumerate().map(|(at, item)| enrich_items::read(at, item, &files)).collect();
     Ok(EnrichRequest {
         items,
         incident: incident(body.incident.as_deref())?,
@@ -125,32 +102,14 @@ fn from_json(Json { skeleton, files }: Json) -> Result<EnrichRequest, Problem> {
     })
 }
 
-impl ItemBody {
-    fn read(self, at: usize, files: &[SpooledFile]) -> Result<Item, Problem> {
-        let parameter = format!("items[{at}]");
-        let wrong = |error: enrichment::ItemError| Problem::bad_request(&parameter, format!("is wrong: {error}"));
-        match (self.url, self.hash, self.file) {
-            (Some(url), None, None) => Item::url(&url).map_err(wrong),
-            (None, Some(hash), None) => Item::hash(&hash).map_err(wrong),
-            (None, None, Some(FileBody::Number(number) | FileBody::Wrapped { content: number })) => {
-                let file = files.get(number).cloned();
-                let file = file.ok_or_else(|| Problem::bad_request(&parameter, "holds a file that is not base64"))?;
-                Ok(file_item(self.name, file, self.archive_password, self.document_password))
-            }
-            _ => Err(Problem::bad_request(&parameter, "needs one of url, hash and file")),
-        }
-    }
-}
-
 /// Reads a form, or the query of a body that is a file.
 fn from_fields(query: Vec<(String, String)>, form: Form) -> Result<EnrichRequest, Problem> {
     let mut request = EnrichRequest::new(Vec::new());
     let (mut archive_password, mut document_password) = (None, None);
     for (name, value) in query.into_iter().chain(form.fields) {
-        let wrong = |error: enrichment::ItemError| Problem::bad_request(&name, format!("is wrong: {error}"));
         match name.as_str() {
-            "url" => request.items.push(Item::url(&value).map_err(wrong)?),
-            "hash" => request.items.push(Item::hash(&value).map_err(wrong)?),
+            "url" => request.items.push(read_text(ItemKind::Url, &name, &value, Item::url)),
+            "hash" => request.items.push(read_text(ItemKind::Hash, &name, &value, Item::hash)),
             "incident" => request.incident = incident(Some(&value))?,
             "upload" => request.upload = flag(&name, &value)?,
             "resubmit" => request.options.resubmit = Some(flag(&name, &value)?),
@@ -173,18 +132,12 @@ fn from_fields(query: Vec<(String, String)>, form: Form) -> Result<EnrichRequest
         }
     }
     for (name, file) in form.files {
-        request.items.push(file_item(name, file, archive_password.clone(), document_password.clone()));
+        request.items.push(match file {
+            Ok(file) => file_item(name, file, archive_password.clone(), document_password.clone()),
+            Err(problem) => unreadable(ItemKind::File, "file".to_owned(), problem.reason()),
+        });
     }
     Ok(request)
-}
-
-fn file_item(name: Option<String>, file: SpooledFile, archive: Option<String>, document: Option<String>) -> Item {
-    Item::File(FileItem {
-        name: name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()),
-        file,
-        archive_password: archive.map(SecretString::from),
-        document_password: document.map(SecretString::from),
-    })
 }
 
 fn incident(text: Option<&str>) -> Result<Option<IncidentId>, Problem> {

@@ -23,7 +23,7 @@ pub(super) async fn call(
     let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().filter(|(name, _)| name != "code").collect();
     let parameters = if function == Function::VMRayUploadSample {
         let Json { skeleton, files } = files::json(request.into_body(), &api.room).await?;
-        Parameters::read(query, &skeleton)?.with_files(files)
+        Parameters::read(query, &skeleton)?.with_files(files.into_iter().collect::<Result<_, _>>()?)
     } else {
         Parameters::read(query, &whole(request.into_body(), PLAIN_BYTES).await?)?
     };

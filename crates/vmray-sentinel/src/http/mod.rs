@@ -17,6 +17,7 @@ mod access;
 mod body;
 mod enrich;
 mod enrich_body;
+mod enrich_items;
 mod functions;
 mod metrics;
 mod observe;

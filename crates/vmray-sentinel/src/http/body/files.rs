@@ -21,7 +21,32 @@ const FIELDS: usize = 500;
 #[derive(Debug)]
 pub(in crate::http) struct Json {
     pub(in crate::http) skeleton: Vec<u8>,
-    pub(in crate::http) files: Vec<SpooledFile>,
+    pub(in crate::http) files: Vec<Result<SpooledFile, FileProblem>>,
+}
+
+/// Why one of the files of a body cannot be used; the rest of the body can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum FileProblem {
+    /// It has no content.
+    Empty,
+    /// It is not base64.
+    NotBase64,
+}
+
+impl FileProblem {
+    /// Returns what is wrong with it.
+    pub(in crate::http) fn reason(self) -> &'static str {
+        match self {
+            Self::Empty => "is empty",
+            Self::NotBase64 => "is not base64",
+        }
+    }
+}
+
+impl From<FileProblem> for Problem {
+    fn from(problem: FileProblem) -> Self {
+        Self::bad_request("file", problem.reason())
+    }
 }
 
 /// A form.
@@ -30,7 +55,7 @@ pub(in crate::http) struct Form {
     /// Names and texts, in their order.
     pub(in crate::http) fields: Vec<(String, String)>,
     /// Names and contents of files.
-    pub(in crate::http) files: Vec<(Option<String>, SpooledFile)>,
+    pub(in crate::http) files: Vec<(Option<String>, Result<SpooledFile, FileProblem>)>,
 }
 
 /// Reads JSON.
@@ -50,11 +75,11 @@ pub(in crate::http) async fn json(body: Body, room: &SpoolRoom) -> Result<Json, 
                         spool.write(&content).await?;
                     }
                 }
-                Step::End => {
-                    if let Some(spool) = open.take() {
-                        files.push(spool.finish().await?);
-                    }
-                }
+                Step::Broken => open = None,
+                Step::End => files.push(match open.take() {
+                    Some(spool) => ended(spool).await?,
+                    None => Err(FileProblem::NotBase64),
+                }),
             }
         }
     }
@@ -94,7 +119,7 @@ async fn read_form(parts: &mut multer::Multipart<'_>, room: &SpoolRoom) -> Resul
             while let Some(piece) = part.chunk().await.map_err(|error| no_form(&error))? {
                 spool.write(&piece).await?;
             }
-            form.files.push((file_name, spool.finish().await?));
+            form.files.push((file_name, ended(spool).await?));
         } else {
             let mut text = Vec::new();
             while let Some(piece) = part.chunk().await.map_err(|error| no_form(&error))? {
@@ -123,9 +148,17 @@ pub(in crate::http) async fn raw(body: Body, room: &SpoolRoom) -> Result<Spooled
     Ok(spool.finish().await?)
 }
 
+/// Ends a file. That it is empty is its own problem, that the disk is full is everybody's.
+async fn ended(spool: Spool) -> Result<Result<SpooledFile, FileProblem>, Problem> {
+    match spool.finish().await {
+        Ok(file) => Ok(Ok(file)),
+        Err(SpoolError::Empty) => Ok(Err(FileProblem::Empty)),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn malformed(error: Malformed) -> Problem {
-    let parameter = if error == Malformed::Base64 { "file" } else { "body" };
-    Problem::bad_request(parameter, error.to_string())
+    Problem::bad_request("body", error.to_string())
 }
 
 fn no_form(error: &multer::Error) -> Problem {

@@ -32,6 +32,8 @@ pub(super) enum Step {
     Begin,
     /// It goes on.
     Content(Vec<u8>),
+    /// It is not base64; the rest of it is passed over.
+    Broken,
     /// It ends.
     End,
 }
@@ -39,8 +41,6 @@ pub(super) enum Step {
 /// Why a body cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
-    #[error("holds a file that is not base64")]
-    Base64,
     #[error("is nested too deeply")]
     Depth,
     #[error("holds more than 1 MiB besides its files")]
@@ -57,6 +57,8 @@ pub(super) struct Scanner {
     expects_key: bool,
     key: Vec<u8>,
     digits: Vec<u8>,
+    /// Whether the file that is open is not base64: it takes nothing from the rest of the body.
+    is_broken: bool,
     files: usize,
     skeleton: Vec<u8>,
 }
@@ -98,7 +100,7 @@ impl Scanner {
                 let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')).unwrap_or(rest.len());
                 if end > 0 {
                     let (digits, behind) = rest.split_at(end);
-                    self.decode(digits, steps)?;
+                    self.decode(digits, steps);
                     rest = behind;
                     continue;
                 }
@@ -178,19 +180,27 @@ impl Scanner {
             (Escape::Begun, b'u') => Escape::Unicode { digits: 0, value: 0 },
             // Some writers escape the slash, and break lines.
             (Escape::Begun, b'/') | (Escape::None, _) => {
-                self.decode(&[byte], steps)?;
+                self.decode(&[byte], steps);
                 Escape::None
             }
             (Escape::Begun, b'n' | b'r' | b't') => Escape::None,
-            (Escape::Begun, _) => return Err(Malformed::Base64),
+            (Escape::Begun, _) => {
+                self.break_off(steps);
+                Escape::None
+            }
             (Escape::Unicode { digits, value }, _) => {
-                let digit = char::from(byte).to_digit(16).ok_or(Malformed::Base64)?;
+                let Some(digit) = char::from(byte).to_digit(16) else {
+                    self.break_off(steps);
+                    return self.file(byte, Escape::None, steps);
+                };
                 let value = value * 16 + digit;
                 if digits < 3 {
                     Escape::Unicode { digits: digits + 1, value }
                 } else {
-                    let plain = u8::try_from(value).map_err(|_| Malformed::Base64)?;
-                    self.decode(&[plain], steps)?;
+                    match u8::try_from(value) {
+                        Ok(plain) => self.decode(&[plain], steps),
+                        Err(_) => self.break_off(steps),
+                    }
                     Escape::None
                 }
             }
@@ -199,7 +209,10 @@ impl Scanner {
         Ok(())
     }
 
-    fn decode(&mut self, digits: &[u8], steps: &mut Vec<Step>) -> Result<(), Malformed> {
+    fn decode(&mut self, digits: &[u8], steps: &mut Vec<Step>) {
+        if self.is_broken {
+            return;
+        }
         for part in digits.chunks(BLOCK) {
             self.digits.extend(part.iter().filter(|byte| !byte.is_ascii_whitespace()).map(|byte| match byte {
                 b'-' => b'+',
@@ -209,18 +222,32 @@ impl Scanner {
             if self.digits.len() >= BLOCK {
                 let left = self.digits.split_off(self.digits.len() / 4 * 4);
                 let block = std::mem::replace(&mut self.digits, left);
-                steps.push(Step::Content(BASE64.decode(block).map_err(|_| Malformed::Base64)?));
+                match BASE64.decode(block) {
+                    Ok(content) => steps.push(Step::Content(content)),
+                    Err(_) => return self.break_off(steps),
+                }
             }
         }
-        Ok(())
+    }
+
+    fn break_off(&mut self, steps: &mut Vec<Step>) {
+        if !self.is_broken {
+            steps.push(Step::Broken);
+        }
+        self.is_broken = true;
+        self.digits = Vec::new();
     }
 
     fn end_of_file(&mut self, steps: &mut Vec<Step>) -> Result<(), Malformed> {
         let digits = std::mem::take(&mut self.digits);
         if !digits.is_empty() {
-            steps.push(Step::Content(BASE64.decode(digits).map_err(|_| Malformed::Base64)?));
+            match BASE64.decode(digits) {
+                Ok(content) => steps.push(Step::Content(content)),
+                Err(_) => self.break_off(steps),
+            }
         }
         steps.push(Step::End);
+        self.is_broken = false;
         self.state = State::Between;
         for digit in self.files.to_string().bytes() {
             self.keep(digit)?;
@@ -255,6 +282,7 @@ mod tests {
             match step {
                 Step::Begin => files.push(Vec::new()),
                 Step::Content(content) => files.last_mut().unwrap().extend(content),
+                Step::Broken => *files.last_mut().unwrap() = b"broken".to_vec(),
                 Step::End => {}
             }
         }
@@ -281,6 +309,23 @@ mod tests {
         }
     }
 
+    #[rstest]
+    #[case("no base64!")]
+    #[case(r"aGk\x")]
+    #[case(r"\u2603")]
+    #[case(r"\u26")]
+    #[case(r"\u26\n")]
+    #[case(r#"a\"b"#)]
+    #[case("a")]
+    fn a_file_that_is_not_base64_takes_nothing_from_the_others(#[case] broken: &str) {
+        let body = format!(r#"{{"items":[{{"file":"{broken}"}},{{"file":"aGk="}},{{"url":"u"}}]}}"#);
+        for piece in [1, 2, 3, 1000] {
+            let (left, found) = read(body.as_bytes(), piece).unwrap();
+            assert_eq!(left, r#"{"items":[{"file":0},{"file":1},{"url":"u"}]}"#, "{body}");
+            assert_eq!(found, [b"broken".to_vec(), b"hi".to_vec()]);
+        }
+    }
+
     #[test]
     fn a_large_file_comes_in_blocks() {
         let content: Vec<u8> = (0..1_000_000_u32).map(|n| u8::try_from(n * 7 % 251).unwrap()).collect();
@@ -296,10 +341,6 @@ mod tests {
     }
 
     #[rstest]
-    #[case(br#"{"file":"no base64!"}"#, Malformed::Base64)]
-    #[case(br#"{"file":"aGk\x"}"#, Malformed::Base64)]
-    #[case(br#"{"file":"\u2603"}"#, Malformed::Base64)]
-    #[case(br#"{"file":"a"}"#, Malformed::Base64)]
     #[case(br#"{"file":"aGk="#, Malformed::Cut)]
     #[case(br#"{"name":"a"#, Malformed::Cut)]
     #[case(&[b'['; 65], Malformed::Depth)]

@@ -82,10 +82,10 @@ async fn a_file_comes_in_every_form(#[case] kind: &str, #[case] body: String, #[
 #[case(json!({"items": [{"url": "http://a.example", "hash": "00"}]}), "items[0]")]
 #[case(json!({"items": [{"url": "ldap://a.example"}]}), "items[0]")]
 #[case(json!({"items": [{"hash": "12"}]}), "items[0]")]
-#[case(json!({"items": [{"file": "%%%"}]}), "file")]
-#[case(json!({"items": [{"file": ""}]}), "file")]
+#[case(json!({"items": [{"file": "%%%"}]}), "items[0].file")]
+#[case(json!({"items": [{"file": ""}]}), "items[0].file")]
 #[case(json!({"items": [{"url": 5}]}), "items[0].url")]
-#[case(json!({"items": [{"file": 0}]}), "items[0]")]
+#[case(json!({"items": [{"file": 0}]}), "items[0].file")]
 #[case(json!({"items": [{"url": "http://a.example"}], "incidnet": 1}), "incidnet")]
 #[case(json!({"items": [{"url": "http://a.example"}], "deadline": "soon"}), "deadline")]
 #[case(json!({"items": [{"url": "http://a.example"}], "deadline": "900h"}), "deadline")]
@@ -97,6 +97,55 @@ async fn what_cannot_be_read_is_named(#[case] body: Value, #[case] parameter: &s
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{}", answer.body);
     assert_eq!(answer.json()["parameter"], parameter, "{}", answer.body);
     assert_eq!(bench.submits(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_of_an_incident_takes_nothing_from_the_rest() {
+    let bench = Bench::open();
+    let odd = json!([
+        {"url": "javascript:alert(1)"}, {"hash": "12"}, {"file": "%%%", "name": "a.exe"}, {"file": ""}, {"url": 5},
+        {"url": "http://me:hunter2@"}, {"hash": "00", "url": "http://b.example"}, {}, null, 5, "http://c.example", [],
+        {"url": "http://d.example", "colour": 1}, {"file": "aGk=", "archive_password": 4711},
+        {"url": "http://new.example.net/a"}, {"file": STANDARD.encode(CONTENT), "name": "b.exe"},
+    ]);
+    let answer = bench.post("/api/enrich", &json!({"items": odd, "incident": 17}).to_string()).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+    let report = bench.follow(&answer).await;
+    let items = report["items"].as_array().unwrap();
+    assert_eq!(items.len(), 16);
+    for (at, item) in items.iter().enumerate().take(14) {
+        assert_eq!(item["state"], "failed", "{item}");
+        assert!(item["reason"].as_str().unwrap().starts_with(&format!("items[{at}]")), "{item}");
+        assert!(item["verdict"].is_null(), "{item}");
+    }
+    assert_eq!(items[0]["kind"], "url");
+    assert_eq!(items[8]["kind"], "unknown");
+    for item in &items[14..] {
+        assert_eq!(item["state"], "analysed", "{item}");
+    }
+    assert_eq!(bench.submits(), 2);
+    for secret in ["hunter2", "4711"] {
+        assert!(!report.to_string().contains(secret), "{secret}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_read_of_a_form_takes_nothing_from_the_rest() {
+    let bench = Bench::open();
+    let field = |head: &str, value: &str| format!("--xx\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n");
+    let body = [
+        field("name=\"url\"", "ldap://a.example"),
+        field("name=\"url\"", "http://new.example.net/a"),
+        field("name=\"file\"; filename=\"a.exe\"", ""),
+        "--xx--\r\n".to_owned(),
+    ];
+    let headers = [("host", "localhost"), ("content-type", "multipart/form-data; boundary=xx")];
+    let answer = ask(&bench.router, "POST", "/api/enrich", &headers, &body.concat()).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+    let report = answer.json();
+    let states: Vec<&str> =
+        report["items"].as_array().unwrap().iter().map(|item| item["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["failed", "running", "failed"]);
 }
 
 #[tokio::test(start_paused = true)]
