@@ -4,8 +4,8 @@
 //! end down. So no process has to live until the end, and a process may die anywhere in between:
 //!
 //! * before it claims: the next one claims;
-//! * between claim and submission, or between submission and `submitted`: once the claim has expired the next one
-//!   claims, looks for the mark that every submission carries, and only if there is none submits again;
+//! * between claim and submission, or between submission and `submitted`: once the claim has expired, or its process
+//!   is seen to have died, the next one claims, looks for the mark that every submission carries, and only if there is none submits again;
 //! * after `submitted`: nothing of it is lost.
 //!
 //! VMRay's answer to a submit may be lost although it acted. The mark is looked for then too, and after the second
@@ -24,7 +24,7 @@ use crate::facts::Facts;
 use crate::job::{CLAIM_EXPIRES, Claim, End, How, JobName, Stage, Submitted, mark_of, marked};
 use crate::record::{Outcome, SubmissionWishes, Thing};
 use crate::trouble::{Trouble, TroubleKind};
-use crate::{Enrichment, Error, FileItem, lookup};
+use crate::{Enrichment, Error, FileItem, lookup, owner};
 
 /// How far the clocks of the store and of VMRay may be apart.
 const SKEW: SignedDuration = SignedDuration::from_hours(1);
@@ -72,22 +72,31 @@ enum Sent {
 }
 
 impl Enrichment {
-    pub(crate) async fn advance(&self, order: Order<'_>) -> Result<Advanced, Error> {
+    pub(crate) async fn advance(&self, mut order: Order<'_>) -> Result<Advanced, Error> {
         let job = order.job;
         let stage = self.jobs().stage(job).await?;
         if let Some(outcome) = self.standing(job, &stage).await? {
+            self.held.drop(job);
             return Ok(Advanced { outcome, ours: false });
         }
+        // One that came while another process had the claim.
+        let held = if order.file.is_none() { self.held.get(job, self.clock.now()) } else { None };
+        order.file = order.file.or(held.as_ref());
         if stage.intent.is_none() {
             self.jobs().intend(job, order.thing.value(), self.clock.now()).await?;
         }
-        let Some((number, claim)) = self.claimable(&order, &stage).await? else {
-            return Ok(Advanced { outcome: being_submitted(), ours: false });
+        let claimed = match self.claimable(&order, &stage).await? {
+            Some((number, claim)) if self.jobs().claim(job, number, &claim).await? == Created::New => (number, claim),
+            _ => {
+                if let Some(file) = order.file {
+                    self.held.keep(job, file, self.clock.now());
+                }
+                return Ok(Advanced { outcome: being_submitted(), ours: false });
+            }
         };
-        if self.jobs().claim(job, number, &claim).await? == Created::Exists {
-            return Ok(Advanced { outcome: being_submitted(), ours: false });
-        }
+        let (number, claim) = claimed;
         let outcome = self.submit(&order, number, claim).await?;
+        self.held.drop(job);
         Ok(Advanced { outcome, ours: true })
     }
 
@@ -113,18 +122,27 @@ impl Enrichment {
 
     /// Returns the claim that may be made, if one may.
     async fn claimable(&self, order: &Order<'_>, stage: &Stage) -> Result<Option<(u32, Claim)>, Error> {
-        let owner = uuid::Uuid::new_v4().to_string();
+        let owner = owner::this_process();
+        let can_send = order.file.is_some() || order.adopt.is_some() || !matches!(order.thing, Thing::File { .. });
         let Some((number, claimed_at)) = stage.claim else {
             // Who holds the file may be about to claim.
-            let can_send = order.file.is_some() || order.adopt.is_some() || !matches!(order.thing, Thing::File { .. });
             let began = stage.intent.unwrap_or(order.asked_at).max(order.asked_at);
             let is_late = || self.clock.now().duration_since(began) >= CLAIM_EXPIRES;
             return Ok((can_send || is_late()).then_some((1, Claim { owner, attempt: 1 })));
         };
-        if self.jobs().store_time().await?.duration_since(claimed_at) < CLAIM_EXPIRES {
-            return Ok(None);
+        let claimed = self.jobs().claimed(order.job, number).await?;
+        let age = self.jobs().store_time().await?.duration_since(claimed_at);
+        // Another process may hold the file, and gets the time to send it.
+        let expires = if can_send { CLAIM_EXPIRES } else { CLAIM_EXPIRES + CLAIM_EXPIRES };
+        if age < expires {
+            if !can_send || !claimed.as_ref().is_some_and(|claim| owner::has_died(&claim.owner)) {
+                return Ok(None);
+            }
+            // VMRay may have taken what the dead process sent, and does not show it at once.
+            let shown_in = SignedDuration::try_from(SHOWS_LATE).unwrap_or_default() - age;
+            tokio::time::sleep(Duration::try_from(shown_in).unwrap_or_default()).await;
         }
-        let before = self.jobs().claimed(order.job, number).await?.map_or(1, |claim| claim.attempt);
+        let before = claimed.map_or(1, |claim| claim.attempt);
         Ok(Some((number + 1, Claim { owner, attempt: before + 1 })))
     }
 
@@ -317,8 +335,7 @@ fn request_of(order: &Order<'_>) -> Option<SubmitRequest> {
     options.shareable = Some(order.wishes.shareable);
     options.submission_metadata = Some(marked(&order.job.mark()));
     if order.fresh {
-        options.reanalyze = Some(true);
-        options.analysis_caching = Some("disabled".to_owned());
+        options.analyse_again();
     }
     Some(request)
 }

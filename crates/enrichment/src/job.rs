@@ -10,7 +10,7 @@
 //!
 //! The key is made of the thing, so whoever asks for the same meets at the same job. Only the first to create a claim
 //! submits. A claim of a process that died is two minutes old, by the store's clock, and has no `submitted` beside it:
-//! then the next number may be claimed. A process that takes its time (a large file) claims the next number itself
+//! then the next number may be claimed, and at once where the process ran here and is seen to be gone (`owner`). A process that takes its time (a large file) claims the next number itself
 //! before that. `submitted` wins over `failed`, whoever wrote which first.
 //!
 //! A new epoch is begun when the last one failed, is too old to be answered from, or when somebody asks to have the

@@ -13,6 +13,7 @@ use sentinel::UploadClient;
 
 use crate::dossier::Dossiers;
 use crate::gate::Gates;
+use crate::held_file::HeldFiles;
 use crate::job::Jobs;
 use crate::link::Links;
 use crate::plan::distinct;
@@ -94,6 +95,7 @@ pub struct Enrichment {
     requests: Objects,
     pub(crate) open: Objects,
     pub(crate) turn: Turn,
+    pub(crate) held: HeldFiles,
     links: Links,
 }
 
@@ -125,6 +127,7 @@ impl Enrichment {
             open: Objects::of(&storage, &format!("jobs/{account}/open")),
             links: Links::of(&storage),
             turn: Turn::default(),
+            held: HeldFiles::default(),
             vmray,
             rules: Arc::new(rules),
             style,

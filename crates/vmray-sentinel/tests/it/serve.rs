@@ -1,7 +1,58 @@
 //! `serve`: feed and page in one process.
 
-use crate::binary::{Running, get};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use outbound::SystemClock;
+use simulators::{Fault, FaultRule, ServiceName, Stack, StackOptions, When, World};
+
+use crate::binary::{Running, Setup, get};
 use crate::simulate::Simulator;
+
+/// Starts to serve, and returns the address with it.
+fn serve(setup: &Setup) -> (Running, String) {
+    let mut running = Running::start_watching_stderr(&mut setup.command(&["serve", "--listen", "127.0.0.1:0"]));
+    let line = running.line_with("serving the API and the status page");
+    let address = line.split_once("http://").unwrap().1.trim_matches('"').trim_end_matches('/').to_owned();
+    (running, address)
+}
+
+/// Sends a file to be enriched; the answer is still to be read.
+fn send_file(address: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = "Content-Type: application/octet-stream\r\nContent-Length: 5\r\nConnection: close";
+    write!(stream, "POST /api/enrich?name=a.bin HTTP/1.1\r\nHost: {address}\r\n{head}\r\n\r\nbytes").unwrap();
+    stream
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_sent_again_after_a_kill_is_used_at_once() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let hangs = FaultRule::new(ServiceName::Vmray, When::Nth(1), Fault::Hang).on_path("/sample/submit");
+    let options = StackOptions { faults: vec![hangs], ..StackOptions::default() };
+    let stack = Stack::new(World::new(), options, Arc::new(SystemClock));
+    let listening = runtime.block_on(stack.listen("127.0.0.1:0".parse().unwrap())).unwrap();
+    let setup = listening.settings().into_iter().fold(Setup::new(), |setup, (name, value)| setup.with(name, &value));
+    let setup = setup.with("Polling", "0 0 1 1 *");
+    let submits = || stack.vmray.requests().iter().filter(|seen| seen.path.starts_with("/rest/sample/submit")).count();
+    let (running, address) = serve(&setup);
+    let unanswered = send_file(&address);
+    while submits() == 0 {
+        std::thread::yield_now();
+    }
+    // SIGKILL.
+    drop(running);
+    drop(unanswered);
+    let (running, address) = serve(&setup);
+    let mut answer = String::new();
+    send_file(&address).read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
+    assert_eq!(submits(), 2, "the file that came again was not used: {answer}");
+    running.terminate().code(0);
+    runtime.block_on(listening.stop());
+}
 
 #[test]
 fn the_page_answers_while_the_feed_runs_and_both_end_when_told() {
