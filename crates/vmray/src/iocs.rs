@@ -1,6 +1,8 @@
 //! The IOCs of a sample: ten lists, one model each.
 
-use serde::de::Error as _;
+use std::collections::BTreeMap;
+
+use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -31,13 +33,30 @@ impl<'de> Deserialize<'de> for IocsReply {
         let Object(body) = Object::<Body>::deserialize(deserializer)?;
         let status = body.status.map(|status| status.0).unwrap_or_default();
         let iocs = match body.iocs {
-            Some(raw) => serde_json::from_str(raw.get()).map_err(D::Error::custom)?,
+            Some(raw) => {
+                let iocs: Iocs = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
+                if iocs == Iocs::default() && holds_only_unknown(raw.get()) {
+                    return Err(D::Error::custom("iocs holds none of the lists that are known"));
+                }
+                iocs
+            }
             // An absent list must not read as "this sample has no IOCs", unless there is more to come.
             None if status == ReportStatus::Finished => return Err(D::Error::custom("iocs is missing")),
             None => Iocs::default(),
         };
         Ok(Self { status, iocs })
     }
+}
+
+/// Says whether an object has fields, and all of them are of another format than ours.
+fn holds_only_unknown(iocs: &str) -> bool {
+    #[expect(clippy::zero_sized_map_values, reason = "a map is what JSON is read into, and its values are passed over")]
+    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_str(iocs).unwrap_or_default();
+    let known: serde_json::Map<String, Value> = match serde_json::to_value(Iocs::default()) {
+        Ok(Value::Object(known)) => known,
+        _ => return false,
+    };
+    !fields.is_empty() && !fields.keys().any(|name| known.contains_key(name))
 }
 
 record! {

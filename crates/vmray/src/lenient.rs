@@ -179,7 +179,14 @@ impl FromScalar for Verdict {
     fn from_scalar(scalar: Scalar) -> Option<Self> {
         match scalar {
             Scalar::Text(text) if !text.trim().is_empty() => Some(Self::from(text.as_str())),
-            _ => None,
+            Scalar::Null | Scalar::Text(_) => None,
+            // Something is said, and a verdict that nobody can read must not pass for none at all.
+            Scalar::Bool(flag) => Some(Self::Other(flag.to_string())),
+            Scalar::Unsigned(number) => Some(Self::Other(number.to_string())),
+            Scalar::Signed(number) => Some(Self::Other(number.to_string())),
+            Scalar::Float(number) => Some(Self::Other(number.to_string())),
+            Scalar::List(_) => Some(Self::Other("a list".to_owned())),
+            Scalar::Object => Some(Self::Other("an object".to_owned())),
         }
     }
 }

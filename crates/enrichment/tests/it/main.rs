@@ -19,6 +19,7 @@ mod members;
 mod passwords;
 mod place;
 mod reuse;
+mod rewritten;
 mod sockets;
 mod store;
 mod upload;

@@ -29,6 +29,8 @@ pub(crate) struct Place {
     pub(crate) settings: Settings,
     pub(crate) noise: NoiseList,
     pub(crate) uploads_per_minute: usize,
+    /// What stands before VMRay.
+    pub(crate) before_vmray: Option<Arc<dyn Transport>>,
 }
 
 pub(crate) fn at(text: &str) -> Timestamp {
@@ -61,11 +63,16 @@ impl Place {
             settings: Settings::default(),
             noise: NoiseList::built_in(),
             uploads_per_minute: 5,
+            before_vmray: None,
         }
     }
 
     fn exchange(&self) -> Exchange {
-        let transport: Arc<dyn Transport> = Arc::new(self.stack.in_process());
+        let mut network = self.stack.in_process();
+        if let Some(before) = &self.before_vmray {
+            network = network.with_host(Stack::VMRAY_HOST, before.clone());
+        }
+        let transport: Arc<dyn Transport> = Arc::new(network);
         Exchange::new(transport, RetryPolicy::default()).with_seed(1)
     }
 

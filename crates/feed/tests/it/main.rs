@@ -13,5 +13,6 @@ mod kill;
 mod large;
 mod notes;
 mod once;
+mod rewritten;
 mod waits;
 mod world;

@@ -60,6 +60,8 @@ pub(crate) struct Setting {
     pub(crate) per_minute: usize,
     /// Days that an indicator lives.
     pub(crate) days: u32,
+    /// What stands before VMRay.
+    pub(crate) before_vmray: Option<Arc<dyn Transport>>,
 }
 
 /// The feed's clock, which may be wrong.
@@ -91,6 +93,7 @@ impl Setting {
             offset: SignedDuration::ZERO,
             per_minute: 95,
             days: 180,
+            before_vmray: None,
         }
     }
 
@@ -100,7 +103,11 @@ impl Setting {
 
     pub(crate) fn feed(&self) -> Feed {
         let settings: BTreeMap<_, _> = self.stack.settings().into_iter().collect();
-        let transport: Arc<dyn Transport> = Arc::new(self.stack.in_process());
+        let mut network = self.stack.in_process();
+        if let Some(before) = &self.before_vmray {
+            network = network.with_host(Stack::VMRAY_HOST, before.clone());
+        }
+        let transport: Arc<dyn Transport> = Arc::new(network);
         let clock: Arc<dyn Clock> = Arc::new(Wrong(self.clock.clone(), self.offset));
         let exchange = || Exchange::new(transport.clone(), RetryPolicy::default()).with_seed(self.seed);
         let key = settings["VmrayAPIKey"].clone().into();

@@ -42,10 +42,18 @@ fn verdicts_are_kept_when_unknown() {
         Some(Verdict::NotAvailable),
         Some(Verdict::Other("haunted".to_owned())),
         None,
-        None,
+        Some(Verdict::Other("5".to_owned())),
         None,
     ];
     assert_eq!(read, expected);
+}
+
+#[test]
+fn an_object_of_another_format_is_not_a_sample_without_iocs() {
+    assert!(read(&json!({"iocs": {"odd": 7, "other": []}})).is_err());
+    for none in [json!({}), json!({"domains": null}), json!({"domains": [], "odd": 7})] {
+        assert_eq!(read(&json!({"iocs": none})).unwrap().iocs, vmray::Iocs::default());
+    }
 }
 
 #[test]
