@@ -143,10 +143,15 @@ where
 {
     loop {
         match call().await {
-            Err(vmray::Error::Throttled { retry_after: Some(wait) }) if !wait.is_zero() => {}
+            Err(error) if is_wait(&error) => {}
             outcome => return outcome,
         }
     }
+}
+
+/// Says whether VMRay only asked to wait, which the pacer does before the next call.
+pub(crate) fn is_wait(error: &vmray::Error) -> bool {
+    matches!(error, vmray::Error::Throttled { retry_after: Some(wait) } if !wait.is_zero())
 }
 
 #[cfg(test)]

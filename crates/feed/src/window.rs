@@ -13,9 +13,9 @@ use ledger::{Cursor, Records, SubmissionRecord};
 use outbound::{Clock, mutant};
 use tokio::sync::mpsc;
 use tracing::debug;
-use vmray::{Client, Entry, Submission, SubmissionFilter, SubmissionId};
+use vmray::{Client, Entry, Listing, Submission, SubmissionFilter, SubmissionPages};
 
-use crate::waits::patiently;
+use crate::waits::is_wait;
 
 /// Submissions can become visible after others that finished later.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
@@ -89,11 +89,10 @@ pub(crate) async fn list(
     let now = clock.now();
     let mut compared = false;
     for window in windows {
-        let mut filter = window.filter(now);
+        let mut pages = client.submission_pages(window.filter(now));
         let mut until = window.to.unwrap_or(now);
         let mut first = true;
-        loop {
-            let page = patiently(|| client.submissions(&filter)).await?;
+        while let Some(page) = next_page(&mut pages).await? {
             if !std::mem::replace(&mut compared, true) {
                 let ahead = page.server_date.map(|date| clock.now().duration_since(date));
                 if listed.send(Listed::Clock { ahead }).await.is_err() {
@@ -105,13 +104,11 @@ pub(crate) async fn list(
                 until = until.min(date);
             }
             first = false;
-            let mut highest = None;
             let mut submissions = Vec::new();
             let mut unreadable = Vec::new();
             for entry in page.items {
                 match entry {
                     Entry::Read(submission) => {
-                        highest = highest.max(Some(submission.id));
                         if window.holds(&submission) {
                             submissions.push(submission);
                         }
@@ -123,11 +120,8 @@ pub(crate) async fn list(
             if listed.send(Listed::Page { submissions, unreadable }).await.is_err() {
                 return Ok(());
             }
-            match highest {
-                Some(SubmissionId(id)) if page.more && !mutant!(PagesForgotten) => {
-                    filter.min_id = Some(SubmissionId(id.saturating_add(1)));
-                }
-                _ => break,
+            if mutant!(PagesForgotten) {
+                break;
             }
         }
         if listed.send(Listed::End { until }).await.is_err() {
@@ -135,6 +129,16 @@ pub(crate) async fn list(
         }
     }
     Ok(())
+}
+
+/// Returns the next page, however long VMRay asks to wait for it; the run decides whether that is too long.
+async fn next_page(pages: &mut SubmissionPages) -> Result<Option<Listing<Submission>>, vmray::Error> {
+    loop {
+        match pages.next().await {
+            Err(error) if is_wait(&error) => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 impl Window {

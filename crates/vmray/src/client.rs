@@ -28,7 +28,7 @@ use crate::listing::PAGE_LIMIT;
 use crate::submit::{Encoded, SubmitRequest};
 use crate::{
     Analysis, Entry, Error, IocsReply, Job, Listing, MitreAttack, Quota, Sample, SampleHash, SampleId, SearchField,
-    Submission, SubmissionFilter, SubmissionId, SubmitReply, SystemInfo, ThreatIndicators, address,
+    Submission, SubmissionFilter, SubmissionId, SubmissionPages, SubmitReply, SystemInfo, ThreatIndicators, address,
 };
 
 /// How often a list is begun when its continuation breaks.
@@ -120,6 +120,11 @@ impl Client {
         let query = self.paging(filter.query());
         let page = self.list(what, &self.url(&["submission"], &query)?).await?;
         page.paged(what, self.page_limit, filter.min_id, |submission: &Submission| submission.id)
+    }
+
+    /// Returns all pages of a list of submissions, one after another.
+    pub fn submission_pages(&self, filter: SubmissionFilter) -> SubmissionPages {
+        SubmissionPages::new(self.clone(), filter)
     }
 
     /// Returns a submission.

@@ -54,6 +54,14 @@ pub enum Error {
         /// What was asked for.
         what: &'static str,
     },
+    /// A list goes on and on.
+    #[error("{what} does not end: VMRay gave {pages} pages, each with higher ids than the last")]
+    Endless {
+        /// What was asked for.
+        what: &'static str,
+        /// Pages that were read.
+        pages: usize,
+    },
     /// There was no whole answer.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -75,9 +83,12 @@ impl Error {
         match self {
             Self::Throttled { .. } | Self::Server { .. } | Self::ContinuationLost { .. } => true,
             Self::Transport(error) => !matches!(error, TransportError::TooLarge { .. }),
-            Self::NotFound | Self::Forbidden | Self::Unauthorized | Self::Refused { .. } | Self::Unreadable { .. } => {
-                false
-            }
+            Self::NotFound
+            | Self::Forbidden
+            | Self::Unauthorized
+            | Self::Refused { .. }
+            | Self::Unreadable { .. }
+            | Self::Endless { .. } => false,
         }
     }
 
@@ -91,7 +102,8 @@ impl Error {
             | Self::Unauthorized
             | Self::Throttled { .. }
             | Self::Refused { .. }
-            | Self::ContinuationLost { .. } => false,
+            | Self::ContinuationLost { .. }
+            | Self::Endless { .. } => false,
         }
     }
 
@@ -123,6 +135,10 @@ impl Error {
                  if it is, report the message as a defect"
             }
             Self::ContinuationLost { .. } => "the list is asked for again; if it lasts, the server loses its own pages",
+            Self::Endless { .. } => {
+                "VMRay, or a proxy that answers in its place, makes submissions up; ask one page with curl, and report it to \
+                 VMRay"
+            }
             Self::Transport(TransportError::Proxy { .. }) => {
                 "check the address in HttpsProxy, that the proxy runs and lets VmrayBaseURL through, and its user and \
                  password; a server that is reached without a proxy belongs in NoProxy"

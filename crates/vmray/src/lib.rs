@@ -42,7 +42,7 @@ pub use iocs::{
     MutexIoc, ProcessIoc, RegistryIoc, UrlIoc,
 };
 pub use job::{Analysis, Job};
-pub use listing::{Listing, SubmissionFilter, TimeRange};
+pub use listing::{Listing, SubmissionFilter, SubmissionPages, TimeRange};
 pub use record::Map;
 pub use report::{Report, ReportKind};
 pub use sample::Sample;

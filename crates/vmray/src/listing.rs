@@ -2,16 +2,20 @@
 //!
 //! A page is asked for in ascending order of id, so that the next one starts after the last id of this one and
 //! nothing falls between. That holds only if the server obeys `_order` and `_min_id`; where an answer shows that it
-//! does not, and the page is not the last, the page is an error and not a silent gap.
+//! does not, and the page is not the last, the page is an error and not a silent gap. A list that never ends (ids that
+//! rise for ever) is an error, too: there are only so many pages.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::{Entry, Error, SubmissionId, time};
+use crate::{Client, Entry, Error, Submission, SubmissionId, time};
 
 /// Items asked for in one page; the default `api_items_per_request` of servers.
 pub(crate) const PAGE_LIMIT: usize = 100;
+
+/// Pages of one list. Five million submissions in a month are more than the largest servers make.
+const MOST_PAGES: usize = 50_000;
 
 /// A range of time, closed (as far as the server's own bounds are) or open at either end.
 pub type TimeRange = (Option<Timestamp>, Option<Timestamp>);
@@ -57,6 +61,46 @@ pub struct Listing<T> {
     pub more: bool,
     /// The server's clock at the first answer.
     pub server_date: Option<Timestamp>,
+}
+
+/// A list of submissions, asked for page by page.
+#[derive(Debug)]
+pub struct SubmissionPages {
+    client: Client,
+    filter: SubmissionFilter,
+    pages: usize,
+    ended: bool,
+}
+
+impl SubmissionPages {
+    pub(crate) fn new(client: Client, filter: SubmissionFilter) -> Self {
+        Self { client, filter, pages: 0, ended: false }
+    }
+
+    /// Returns the next page; none after the last.
+    ///
+    /// # Errors
+    /// Those of the call, after which the page can be asked for again; and that the list does not end.
+    pub async fn next(&mut self) -> Result<Option<Listing<Submission>>, Error> {
+        if self.ended {
+            return Ok(None);
+        }
+        if self.pages >= MOST_PAGES {
+            return Err(Error::Endless { what: "the list of submissions", pages: self.pages });
+        }
+        let page = self.client.submissions(&self.filter).await?;
+        self.pages += 1;
+        let highest = page.items.iter().filter_map(|entry| match entry {
+            Entry::Read(submission) => Some(submission.id.0),
+            Entry::Unreadable { .. } => None,
+        });
+        // An id above all others leaves nothing to ask for.
+        match highest.max().and_then(|highest| highest.checked_add(1)).filter(|_| page.more) {
+            Some(next) => self.filter.min_id = Some(SubmissionId(next)),
+            None => self.ended = true,
+        }
+        Ok(Some(page))
+    }
 }
 
 impl<T> Default for Listing<T> {

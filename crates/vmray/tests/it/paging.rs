@@ -70,20 +70,41 @@ async fn truncation_told_by_a_continuation_means_more() {
 
 #[tokio::test]
 async fn one_second_with_more_submissions_than_the_maximum_is_complete() {
-    // The caller's loop: the next page begins after the highest id of this one.
     let all: Vec<u64> = (1..=250).collect();
     let (script, client) = scripted(all.chunks(100).map(|ids| data(&submissions(ids.iter().copied()))));
-    let (mut seen, mut next) = (Vec::new(), 1);
-    loop {
-        let listing = page(&client, Some(next)).await.unwrap();
+    let mut pages = client.submission_pages(SubmissionFilter::default());
+    let mut seen = Vec::new();
+    while let Some(listing) = pages.next().await.unwrap() {
         seen.extend(ids(&listing));
-        next = seen.last().unwrap() + 1;
-        if !listing.more {
-            break;
-        }
     }
     assert_eq!(seen, all);
     assert_eq!(script.asked()[2], "submission?_min_id=201&_order=asc&_limit=100");
+}
+
+#[tokio::test]
+async fn ids_that_rise_for_ever_end_with_an_error() {
+    let (script, client) = scripted((1..=60_000).map(|id| data(&submissions([id]))));
+    let mut pages = client.with_page_limit(1).submission_pages(SubmissionFilter::default());
+    let error = loop {
+        match pages.next().await {
+            Ok(Some(listing)) => assert!(listing.more),
+            Ok(None) => panic!("it ended as if it were whole"),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, Error::Endless { pages: 50_000, .. }), "{error}");
+    assert_eq!(script.asked().len(), 50_000);
+}
+
+#[tokio::test]
+async fn the_highest_of_all_ids_ends_a_list() {
+    let mut last = submissions([1]);
+    last[0]["submission_id"] = json!(u64::MAX);
+    let (script, client) = scripted([data(&last)]);
+    let mut pages = client.with_page_limit(1).submission_pages(SubmissionFilter::default());
+    assert!(pages.next().await.unwrap().is_some());
+    assert!(pages.next().await.unwrap().is_none());
+    assert_eq!(script.asked().len(), 1);
 }
 
 #[tokio::test]
