@@ -47,7 +47,7 @@ impl App {
     pub(crate) fn say(&self, text: &str) {
         self.bars.suspend(|| {
             // Nobody can be told that stderr is gone.
-            drop(io::stderr().lock().write_all(text.as_bytes()));
+            drop(io::stderr().lock().write_all(crate::visible::in_one_direction(text).as_bytes()));
         });
     }
 

@@ -32,6 +32,7 @@ mod suite;
 mod summary;
 mod telemetry;
 mod view;
+mod visible;
 mod words;
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! What goes to stdout: results, and nothing else.
 //!
+//! Values that malware chose are among them; none may turn around the direction in which a line reads.
 //! A reader that closed the pipe (`| head`) is no failure of ours.
 
 use std::io::{self, Write as _};
@@ -7,10 +8,12 @@ use std::io::{self, Write as _};
 use anyhow::Context as _;
 use serde::Serialize;
 
-/// Writes a text as it is.
+use crate::visible::in_one_direction;
+
+/// Writes a text.
 pub(crate) fn text(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(in_one_direction(text).as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("writing to standard output"),
         _ => Ok(()),
     }

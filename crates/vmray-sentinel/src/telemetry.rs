@@ -1,4 +1,5 @@
-//! Logs: as lines for people or as JSON for machines. They never hold a key, a token or a body.
+//! Logs: as lines for people or as JSON for machines. They never hold a key, a token or a body, and nothing in them turns
+//! around the direction in which they read.
 //!
 //! Commands log to stderr. Under the Functions host, which takes a line on stdout for information and a line on stderr
 //! for an error, warnings and errors go to stderr and the rest to stdout, one line each.
@@ -12,6 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 
 use crate::config::{LogConfig, LogFormat};
+use crate::visible::in_one_direction;
 
 /// Starts logging. Lines and progress bars share the terminal through `bars`.
 pub(crate) fn start(config: &LogConfig, bars: &MultiProgress) {
@@ -45,7 +47,8 @@ struct AroundBars(MultiProgress);
 
 impl Write for AroundBars {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().lock().write_all(bytes))?;
+        let event = String::from_utf8_lossy(bytes);
+        self.0.suspend(|| io::stderr().lock().write_all(in_one_direction(&event).as_bytes()))?;
         Ok(bytes.len())
     }
 
@@ -68,8 +71,11 @@ struct OneLine<W>(W);
 impl<W: Write> Write for OneLine<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let event = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let mut line: Vec<u8> =
-            event.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+        let event = String::from_utf8_lossy(event);
+        let mut line: Vec<u8> = in_one_direction(&event)
+            .bytes()
+            .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte })
+            .collect();
         line.push(b'\n');
         self.0.write_all(&line)?;
         self.0.flush()?;
@@ -91,5 +97,12 @@ mod tests {
         out.write_all(b"ERROR a\nb\r\nc\n").unwrap();
         out.write_all(b"INFO d\n").unwrap();
         assert_eq!(String::from_utf8(out.0).unwrap(), "ERROR a b  c\nINFO d\n");
+    }
+
+    #[test]
+    fn no_event_turns_the_line_around() {
+        let mut out = OneLine(Vec::new());
+        out.write_all("INFO \u{202e}gpj.exe\n".as_bytes()).unwrap();
+        assert_eq!(String::from_utf8(out.0).unwrap(), "INFO \\u202egpj.exe\n");
     }
 }

@@ -7,7 +7,6 @@ use serde_json::json;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::quarantine::shown::printable;
 use crate::app::App;
 use crate::cli::Feed;
 use crate::engine::{Changes, Engine, FeedConfig};
@@ -16,6 +15,7 @@ use crate::failure::Failure;
 use crate::live::Live;
 use crate::paint::Paint;
 use crate::progress::Display;
+use crate::visible::visible;
 use crate::{daemon, output, signals, summary};
 
 /// Characters of a value that are shown.
@@ -57,7 +57,7 @@ fn first_values(values: &[String], paint: Paint) -> String {
     }
     let mut text = String::from("The first values that a real run would send:\n\n");
     for value in values {
-        let shown: String = printable(value).chars().take(MAX_SHOWN).collect();
+        let shown: String = visible(value).chars().take(MAX_SHOWN).collect();
         writeln!(text, "  {shown}").unwrap_or_default();
     }
     writeln!(text, "\n{}\n", paint.faint("Nothing of this was sent, and nothing was stored.")).unwrap_or_default();

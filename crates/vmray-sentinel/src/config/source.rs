@@ -90,7 +90,7 @@ impl Settings {
             }
         }
         for (name, text) in flags {
-            match flag(name) {
+            match flag(name, text) {
                 Ok(setting) => {
                     values.insert(setting.name, Value { text: text.trim().to_owned(), origin: Origin::Flag });
                 }
@@ -167,12 +167,13 @@ fn from_environment(setting: &'static Setting, environment: &Environment, proble
     None
 }
 
-fn flag(name: &str) -> Result<&'static Setting, Problem> {
+fn flag(name: &str, text: &str) -> Result<&'static Setting, Problem> {
     match settings::find(name) {
-        Some(setting) if setting.form == Form::Secret => Err(Problem::general(format!(
-            "{name} cannot be given as a flag: other users of this machine could read it"
-        ))
-        .with_hint(format!("set the environment variable {name}, or write it into the file of --config"))),
+        Some(setting) if setting.form == Form::Secret => Err(secret_flag(name, "")),
+        // What is before the host of a URL is a user name and a password.
+        Some(setting) if matches!(setting.form, Form::Url | Form::SecretUrl) && text.contains('@') => {
+            Err(secret_flag(name, " with a user name or a password in it"))
+        }
         Some(setting) => Ok(setting),
         None => {
             let problem = Problem::general(format!("--set {name}: there is no such setting"));
@@ -182,6 +183,11 @@ fn flag(name: &str) -> Result<&'static Setting, Problem> {
             })
         }
     }
+}
+
+fn secret_flag(name: &str, what: &str) -> Problem {
+    Problem::general(format!("{name}{what} cannot be given as a flag: other users of this machine could read it"))
+        .with_hint(format!("set the environment variable {name}, or write it into the file of --config"))
 }
 
 fn conflicting(name: &str, spellings: &[String]) -> Problem {

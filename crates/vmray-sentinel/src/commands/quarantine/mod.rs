@@ -3,7 +3,7 @@
 //! Looking needs no run. A change is left for the next run, which alone writes the state.
 
 mod select;
-pub(super) mod shown;
+mod shown;
 
 use ledger::{Command, Commands, Reader, Storage};
 use serde_json::json;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::paint::Paint;
 use crate::view::{Open, Refused};
+use crate::visible::visible;
 use crate::{invocation, words};
 
 /// Characters of a value in the list.
@@ -20,10 +21,10 @@ pub(super) fn list(refused: &[Refused], open: &[Open], now: Timestamp, paint: Pa
     for record in refused {
         let value: String = record.value.chars().take(VALUE_CHARS).collect();
         let value = if value.len() < record.value.len() { value + "..." } else { value };
-        writeln!(text, "{}  {} {}", paint.strong(&record.id), record.kind, printable(&value)).unwrap_or_default();
+        writeln!(text, "{}  {} {}", paint.strong(&record.id), record.kind, visible(&value)).unwrap_or_default();
         writeln!(text, "    {}", paint.bad(&record.reason)).unwrap_or_default();
         for words in &record.server {
-            writeln!(text, "    Sentinel: {}", printable(words)).unwrap_or_default();
+            writeln!(text, "    Sentinel: {}", visible(words)).unwrap_or_default();
         }
         let when = format!(
             "refused {}, first {}, last {}{}",
@@ -36,7 +37,7 @@ pub(super) fn list(refused: &[Refused], open: &[Open], now: Timestamp, paint: Pa
     }
     for sample in open {
         writeln!(text, "{}", paint.strong(format!("sample {}", sample.sample_id))).unwrap_or_default();
-        writeln!(text, "    {}", paint.warn(printable(&sample.reason))).unwrap_or_default();
+        writeln!(text, "    {}", paint.warn(visible(&sample.reason))).unwrap_or_default();
         let when = format!(
             "tried {}, since {}, last {}; {}{}",
             words::count(sample.attempts, "time"),
@@ -58,7 +59,7 @@ pub(super) fn list(refused: &[Refused], open: &[Open], now: Timestamp, paint: Pa
 /// One record, without its object.
 pub(super) fn refused(record: &Refused, now: Timestamp, paint: Paint) -> String {
     let mut text = String::new();
-    let mut row = |name: &str, value: &str| writeln!(text, "{name:<14}{}", printable(value)).unwrap_or_default();
+    let mut row = |name: &str, value: &str| writeln!(text, "{name:<14}{}", visible(value)).unwrap_or_default();
     row("id", &record.id);
     row("kind", &record.kind);
     row("value", &record.value);
@@ -77,7 +78,7 @@ pub(super) fn refused(record: &Refused, now: Timestamp, paint: Paint) -> String 
 /// One sample.
 pub(super) fn open(sample: &Open, now: Timestamp) -> String {
     let mut text = String::new();
-    let mut row = |name: &str, value: &str| writeln!(text, "{name:<14}{}", printable(value)).unwrap_or_default();
+    let mut row = |name: &str, value: &str| writeln!(text, "{name:<14}{}", visible(value)).unwrap_or_default();
     row("sample", &sample.sample_id.to_string());
     row("VMRay says", &sample.reason);
     row("open since", &at(now, sample.since));
@@ -101,11 +102,6 @@ fn tried(sample: &Open, now: Timestamp) -> &'static str {
 
 fn at(now: Timestamp, time: Timestamp) -> String {
     format!("{} ({})", words::time(time), words::ago(now, time))
-}
-
-/// Malware chose these texts: nothing in them may steer a terminal.
-pub(in crate::commands) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

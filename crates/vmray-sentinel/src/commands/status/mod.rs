@@ -21,6 +21,7 @@ use crate::invocation::{self, in_text};
 use crate::paint::Paint;
 use crate::state::{self, Changes, DoingWithState as _};
 use crate::view::View;
+use crate::visible::visible;
 use crate::{output, words};
 
 /// Column of the values.
@@ -95,7 +96,7 @@ fn text(url: &StateUrl, view: &View, now: Timestamp, width: usize, paint: Paint)
     row("outcome", if failed(last) { paint.bad(outcome).to_string() } else { outcome.to_owned() });
     let lines = |value: &str| words::wrapped(value, width.saturating_sub(INDENT)).join(&format!("\n{:INDENT$}", ""));
     if let Some(error) = &last.error {
-        row("error", lines(error));
+        row("error", lines(&visible(error)));
     }
     if let Some(step) = &last.next_step {
         row("next step", lines(&in_text(step)));
@@ -122,7 +123,7 @@ fn past(runs: &[RunRecord], older: bool, paint: Paint) -> String {
         let counts = words::counts(&run.counts);
         writeln!(text, "{}  {outcome:<7}  {:>12}  {counts}", words::time(run.started), took(run)).unwrap_or_default();
         for line in [&run.error, &run.next_step].into_iter().flatten() {
-            writeln!(text, "    {}", paint.faint(in_text(line))).unwrap_or_default();
+            writeln!(text, "    {}", paint.faint(visible(&in_text(line)))).unwrap_or_default();
         }
     }
     if let Some(oldest) = runs.last().filter(|_| older) {

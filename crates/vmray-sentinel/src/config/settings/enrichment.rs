@@ -39,7 +39,7 @@ pub(crate) static MAX_SUBMISSIONS_PER_INCIDENT: Setting = Setting {
 pub(crate) static PRIVACY_GATES: Setting = Setting {
     doc: "What /api/enrich keeps from VMRay: `internal` hosts, what the `allow-list` names, `one-time` links and those that \
           carry a secret; and `shareable` keeps hashes from VirusTotal. `all`, `none`, or a list. Credentials in a URL are \
-          always taken out.",
+          always taken out. `internal` holds for UplaodURL, too.",
     ..setting("PrivacyGates", Group::Enrichment, Form::List, Fallback::Text("all"), "internal,one-time")
 };
 
