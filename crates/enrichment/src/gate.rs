@@ -48,7 +48,7 @@ pub(crate) struct Passage {
 const NAMES: [&str; 4] = ["internal", "allow-list", "one-time", "shareable"];
 
 impl Gates {
-    /// Lets everything pass, as the nine functions of the original do.
+    /// Lets everything pass, as the nine functions of the original did.
     pub fn none() -> Self {
         Self { internal: false, allow_list: false, one_time: false, shareable: false, hosts: InternalHosts::default() }
     }
@@ -130,7 +130,8 @@ impl Gates {
         passage
     }
 
-    fn internal_reason(&self, url: &UrlText) -> Option<String> {
+    /// Says why a URL leads to where only we get, if that is a gate.
+    pub(crate) fn internal_reason(&self, url: &UrlText) -> Option<String> {
         if !self.internal {
             return None;
         }

@@ -113,7 +113,8 @@ impl FileItem {
 }
 
 impl UrlItem {
-    fn parse(text: &str) -> Result<Self, ItemError> {
+    /// Reads a URL as people write it.
+    pub(crate) fn parse(text: &str) -> Result<Self, ItemError> {
         let trimmed = text.trim();
         let mut notes = Vec::new();
         let mut read = refang(trimmed).into_owned();

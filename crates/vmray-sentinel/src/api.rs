@@ -6,7 +6,7 @@ use std::time::Duration;
 use enrichment::functions::{Functions, LARGEST_UPLOAD, Resubmit};
 use enrichment::{Enrichment, Parts, SpoolRoom, Uploads};
 use indicators::Style;
-use ledger::Storage;
+use ledger::{StateUrl, Storage};
 use outbound::{Clock, RetryPolicy, ServiceUrl, Transport};
 use tokio_util::task::TaskTracker;
 
@@ -89,7 +89,7 @@ impl ApiConfig {
 
     /// Builds the API on a state that is open already.
     pub(crate) fn build(self, storage: Storage, clock: &Arc<dyn Clock>) -> Api {
-        let Self { vmray, indicators, sentinel, api, transport, state: _ } = self;
+        let Self { vmray, indicators, sentinel, api, transport, state } = self;
         let style = Style {
             vmray_base: Some(vmray.base.to_string()),
             tlp: indicators.tlp,
@@ -103,9 +103,15 @@ impl ApiConfig {
             rules: Arc::new(indicators.rules.clone()),
             style: Arc::new(style.clone()),
             resubmit,
+            gates: Arc::new(api.enrich.gates.clone()),
             clock: Arc::clone(clock),
         };
         let uploads = match sentinel {
+            // What enrichment sends the feed must know, in this process and the next; memory ends with the first.
+            Some(_) if state.url() == StateUrl::Memory => Uploads::Refused {
+                reason: "the state is in memory, which no feed shares: set StateUrl to a folder or a container"
+                    .to_owned(),
+            },
             None => Uploads::Refused {
                 reason: "no workspace is configured: set AzureWorkspaceID and the identity that may write to it"
                     .to_owned(),

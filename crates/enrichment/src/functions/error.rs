@@ -46,6 +46,12 @@ pub enum Error {
     /// VMRay, or the way to it, failed.
     #[error(transparent)]
     Vmray(vmray::Error),
+    /// Something was submitted and nobody knows what became of it: no answer came, and VMRay does not show it.
+    #[error("the answer to the submit was lost ({reason}); VMRay may have taken it and does not show it yet")]
+    AnswerLost {
+        /// What went wrong on the way.
+        reason: String,
+    },
     /// The answer did not come in time.
     #[error("VMRay gave no answer within {} s", after.as_secs())]
     Deadline {
@@ -66,13 +72,16 @@ impl Error {
     /// Returns what to check or do next.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::BadRequest { .. } => "mend the parameter; docs: the page on the API lists every form that is read",
+            Self::BadRequest { .. } => "correct the parameter; docs: the page on the API lists every form that is read",
             Self::NotFound { .. } => "check the id; VMRay may have deleted it, or the key may belong to another server",
             Self::Refused { .. } => "read VMRay's words; sending the same again will be refused again",
             Self::Quota { .. } => "raise the quota in VMRay, or wait until it is filled up",
             Self::TooLarge { .. } => "send a smaller file, or look it up by its hash",
             Self::Throttled { .. } => "ask again after the time in Retry-After",
             Self::Vmray(error) => error.hint(),
+            Self::AnswerLost { .. } => {
+                "send the same again in some minutes: what arrived is found and answered, and not submitted twice"
+            }
             Self::Deadline { .. } => "ask again; if it lasts, check the network between here and VmrayBaseURL",
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Names, parameters and bodies of successes are the original's; its mistakes are not. A parameter is read in every
 //! form in which it makes sense, and refused by name where it makes none. What VMRay says passes through byte for
-//! byte. A call asks VMRay only what it needs, nothing is kept between two calls, and a submit is sent once: where
+//! byte. `UplaodURL` sends http and https, without a user name or password, and nothing internal unless the setting of
+//! the gates says so. A call asks VMRay only what it needs, nothing is kept between two calls, and a submit is sent once: where
 //! VMRay may have acted on one whose answer was lost, the submission is looked for before anything else is said.
 
 mod describe;
@@ -15,11 +16,14 @@ mod shape;
 mod submit;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indicators::{Rules, Style};
 use outbound::Clock;
 use serde::Serialize;
+
+use crate::Gates;
 
 pub use describe::{Form, Parameter};
 pub use error::{Error, LARGEST_UPLOAD};
@@ -115,6 +119,8 @@ pub struct Functions {
     pub style: Arc<Style>,
     /// What becomes of a known verdict.
     pub resubmit: Resubmit,
+    /// What is internal and not sent.
+    pub gates: Arc<Gates>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -129,16 +135,22 @@ impl Functions {
             return Err(Error::Throttled { retry_after: pause });
         }
         let within = if function == Function::VMRayUploadSample { SENDS_WITHIN } else { ANSWERS_WITHIN };
-        tokio::time::timeout(within, self.answer(function, parameters))
-            .await
-            .map_err(|_| Error::Deadline { after: within })?
+        // A submit whose time is over may have arrived; a look-up before it has cost nothing.
+        let sent = AtomicBool::new(false);
+        tokio::time::timeout(within, self.answer(function, parameters, &sent)).await.map_err(|_| {
+            if sent.load(Ordering::Relaxed) {
+                Error::AnswerLost { reason: format!("none came within {} s", within.as_secs()) }
+            } else {
+                Error::Deadline { after: within }
+            }
+        })?
     }
 
-    async fn answer(&self, function: Function, parameters: &Parameters) -> Result<String, Error> {
+    async fn answer(&self, function: Function, parameters: &Parameters, sent: &AtomicBool) -> Result<String, Error> {
         match function {
             Function::GetVMRayIOCs => self.iocs(parameters).await,
-            Function::UplaodURL => self.submit_url(parameters).await,
-            Function::VMRayUploadSample => self.submit_file(parameters).await,
+            Function::UplaodURL => self.submit_url(parameters, sent).await,
+            Function::VMRayUploadSample => self.submit_file(parameters, sent).await,
             look_up => self.look_up(look_up, parameters).await,
         }
     }

@@ -119,6 +119,9 @@ impl Parameters {
         let mut list = Vec::new();
         for item in items.iter().filter(|item| !is_empty(item)) {
             let text = scalar(item).ok_or_else(|| Error::bad(name, "holds something that is no text"))?;
+            if text.trim().is_empty() {
+                return Err(Error::bad(name, "holds a text of blanks only"));
+            }
             list.extend(text.split(separators).map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned));
         }
         Ok(list)
@@ -222,6 +225,14 @@ mod tests {
     #[case(json!(["a", null, "", "b"]))]
     fn lists_are_lists_or_text(#[case] value: Value) {
         assert_eq!(in_body(&value).list("it", &[',']).unwrap(), ["a", "b"]);
+    }
+
+    #[rstest]
+    #[case(json!(["a", " "]))]
+    #[case(json!("  "))]
+    #[case(json!("[\"\\t\"]"))]
+    fn a_blank_entry_of_a_list_is_refused(#[case] value: Value) {
+        assert!(in_body(&value).list("it", &[',']).unwrap_err().to_string().contains("blanks only"));
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! (unless `Resubmit` is on), and so does an analysis that is still running, which makes a caller's own repeat
 //! harmless. After one whose answer was lost, the same look-up finds what VMRay made of it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
 use secrecy::SecretString;
 use serde_json::{Value, json as object};
@@ -16,11 +18,12 @@ use super::parameters::File;
 use super::shape::Submitted;
 use super::{Error, Functions, Parameters, json};
 use crate::job::{key_of_file, marked};
+use crate::{UrlItem, read_tag};
 
 /// Name of a file whose caller gives none.
 const UNNAMED: &str = "sample";
-/// Characters of a tag that VMRay takes.
-const MAX_TAG_CHARS: usize = 255;
+/// What the original's contract opens.
+const SCHEMES: [&str; 2] = ["http://", "https://"];
 
 /// What is submitted, as far as it can be looked up.
 enum Thing<'a> {
@@ -30,14 +33,28 @@ enum Thing<'a> {
 }
 
 impl Functions {
-    pub(super) async fn submit_url(&self, parameters: &Parameters) -> Result<String, Error> {
-        let url = parameters.text("url")?.map(|url| url.trim().to_owned()).filter(|url| !url.is_empty());
-        let url = url.ok_or_else(|| missing("url"))?;
+    pub(super) async fn submit_url(&self, parameters: &Parameters, sent: &AtomicBool) -> Result<String, Error> {
+        let url = self.url(parameters)?;
         let request = SubmitRequest { target: SubmitTarget::Url(url.clone()), options: options(parameters)? };
-        json(&self.submit(Thing::Url(&url), &request).await?)
+        json(&self.submit(Thing::Url(&url), &request, sent).await?)
     }
 
-    pub(super) async fn submit_file(&self, parameters: &Parameters) -> Result<String, Error> {
+    /// Reads a URL that may be sent, as it is sent.
+    fn url(&self, parameters: &Parameters) -> Result<String, Error> {
+        let url = parameters.text("url")?.filter(|url| !url.trim().is_empty());
+        let item = UrlItem::parse(&url.ok_or_else(|| missing("url"))?);
+        let url = item.map_err(|error| Error::bad("url", format!("is wrong: {error}")))?.url;
+        if !SCHEMES.into_iter().any(|scheme| url.as_str().starts_with(scheme)) {
+            return Err(Error::bad("url", "is neither http:// nor https://, which is all that is sent"));
+        }
+        if let Some(why) = self.gates.internal_reason(&url) {
+            let way = "take internal out of PrivacyGates to have such addresses opened";
+            return Err(Error::bad("url", format!("names a host that {why}, so it is not sent to VMRay; {way}")));
+        }
+        Ok(url.as_str().to_owned())
+    }
+
+    pub(super) async fn submit_file(&self, parameters: &Parameters, sent: &AtomicBool) -> Result<String, Error> {
         let content = parameters.file("file")?.ok_or_else(|| missing("file"))?;
         let name = parameters.text("name")?.unwrap_or_else(|| UNNAMED.to_owned());
         let mut options = options(parameters)?;
@@ -60,13 +77,12 @@ impl Functions {
         if let Some(key) = &key {
             // So that it is told from an analysis without the password, and VMRay's own cache does not answer with one.
             options.submission_metadata = Some(marked(&format!("{key}/function")));
-            options.reanalyze = Some(true);
-            options.analysis_caching = Some("disabled".to_owned());
+            options.analyse_again();
         }
-        json(&self.submit(Thing::File(&sha256, key.as_deref()), &SubmitRequest { target, options }).await?)
+        json(&self.submit(Thing::File(&sha256, key.as_deref()), &SubmitRequest { target, options }, sent).await?)
     }
 
-    async fn submit(&self, thing: Thing<'_>, request: &SubmitRequest) -> Result<Submitted, Error> {
+    async fn submit(&self, thing: Thing<'_>, request: &SubmitRequest, sent: &AtomicBool) -> Result<Submitted, Error> {
         if let Some(known) = self.known(&thing).await? {
             return Ok(known);
         }
@@ -75,12 +91,18 @@ impl Functions {
             // Or VMRay's own caching answers with what the caller does not want.
             request.options.analyse_again();
         }
+        sent.store(true, Ordering::Relaxed);
         let reply = match self.vmray.submit_value(&request).await {
             Ok(reply) => reply,
             Err(error) if error.may_have_acted() => {
                 info!(%error, "the answer to a submit was lost, looking for what became of it");
-                // What it says itself matters less than that the submit's fate is unknown.
-                return self.known(&thing).await.ok().flatten().ok_or_else(|| error.into());
+                // What the look-up says of itself matters less than that the submit's fate is unknown.
+                let found = self.known(&thing).await.ok().flatten();
+                return found.ok_or_else(|| match error {
+                    // That it failed is an answer.
+                    vmray::Error::Server { .. } => error.into(),
+                    error => Error::AnswerLost { reason: error.to_string() },
+                });
             }
             Err(error) => return Err(error.into()),
         };
@@ -133,12 +155,8 @@ impl Functions {
 
 /// Reads what both functions take.
 fn options(parameters: &Parameters) -> Result<SubmitOptions, Error> {
-    let tags = parameters.list("tags", &[','])?;
-    if let Some(tag) = tags.iter().find(|tag| tag.contains(char::is_whitespace) || tag.chars().count() > MAX_TAG_CHARS)
-    {
-        let reason = format!("holds {tag:?}; VMRay takes tags of at most {MAX_TAG_CHARS} characters without blanks");
-        return Err(Error::bad("tags", reason));
-    }
+    let tags = parameters.list("tags", &[','])?.iter().map(|tag| read_tag(tag)).collect::<Result<_, _>>();
+    let tags = tags.map_err(|error| Error::bad("tags", format!("holds one that {error}")))?;
     let max_jobs = parameters.number("max_jobs")?.map(u32::try_from).transpose();
     Ok(SubmitOptions {
         tags,

@@ -75,6 +75,7 @@ impl Bench {
             rules: Arc::new(Rules::default()),
             style: Arc::new(style),
             resubmit,
+            gates: Arc::default(),
             clock: clock.clone(),
         };
         Self { stack, functions, clock }
@@ -398,6 +399,55 @@ async fn a_submit_that_failed_before_vmray_acted_says_so_and_is_not_repeated() {
     let error = bench.ask(Function::UplaodURL, &json!({"url": "http://new.example/"})).await.unwrap_err();
     assert!(matches!(error, Error::Vmray(_)), "{error}");
     assert_eq!(bench.submits(), 1);
+}
+
+#[rstest]
+#[case(Fault::ResetBefore)]
+#[case(Fault::Hang)]
+#[case(Fault::HtmlPage)]
+#[tokio::test(start_paused = true)]
+async fn a_submit_whose_answer_is_lost_and_that_is_not_found_is_called_that(#[case] fault: Fault) {
+    let rule = FaultRule::new(ServiceName::Vmray, When::Always, fault).on_method(Method::POST);
+    let bench = Bench::with(Resubmit::Never, vec![rule]);
+    let error = bench.ask(Function::UplaodURL, &json!({"url": "http://new.example/"})).await.unwrap_err();
+    assert!(matches!(error, Error::AnswerLost { .. }), "{error}");
+    assert!(error.hint().contains("not submitted twice"), "{}", error.hint());
+    assert_eq!(bench.submits(), 1);
+}
+
+#[rstest]
+#[case::file("file:///etc/passwd", "file")]
+#[case::ftp("ftp://files.example/a", "http://")]
+#[case::script("javascript:alert(1)", "javascript")]
+#[case::loopback("http://127.0.0.1:8080/admin", "loopback")]
+#[case::decimal("http://2130706433/", "loopback")]
+#[case::private("https://10.1.2.3/", "private")]
+#[case::metadata("http://169.254.169.254/latest/meta-data", "link-local")]
+#[case::name("http://intranet/", "inside networks")]
+#[case::host("http://", "host")]
+#[tokio::test(start_paused = true)]
+async fn what_the_contract_does_not_send_is_refused_by_name_before_vmray_is_asked(
+    #[case] url: &str,
+    #[case] words: &str,
+) {
+    let bench = Bench::new();
+    let error = bench.ask(Function::UplaodURL, &json!({"url": url})).await.unwrap_err();
+    assert!(matches!(&error, Error::BadRequest { parameter, .. } if parameter == "url"), "{error}");
+    assert!(error.to_string().contains(words), "{error}");
+    assert_eq!(bench.stack.vmray.request_count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_in_a_url_is_sent_to_nobody_and_internal_hosts_follow_the_setting() {
+    let mut bench = Bench::new();
+    bench.ask(Function::UplaodURL, &json!({"url": "https://me:hunter2@new.example/a@b"})).await.unwrap();
+    bench.functions.gates = Arc::new("none".parse().unwrap());
+    bench.ask(Function::UplaodURL, &json!({"url": "http://10.1.2.3/"})).await.unwrap();
+    let world = bench.stack.vmray.world();
+    let sent: Vec<_> = world.samples().filter_map(|sample| sample.url.clone()).collect();
+    assert!(sent.iter().any(|url| url == "https://new.example/a@b"), "{sent:?}");
+    assert!(sent.iter().any(|url| url == "http://10.1.2.3/"), "{sent:?}");
+    assert!(bench.stack.vmray.requests().iter().all(|seen| !seen.path.contains("hunter2")));
 }
 
 #[tokio::test(start_paused = true)]

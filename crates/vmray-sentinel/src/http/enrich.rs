@@ -9,21 +9,15 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use enrichment::{Answer, JobId, LinkError};
-use serde::Deserialize;
 use tracing::Instrument as _;
 
 use super::problem::Problem;
 use super::{Api, enrich_body};
-
-/// The query of a job's link.
-#[derive(Debug, Deserialize)]
-pub(super) struct Link {
-    token: Option<String>,
-}
 
 /// Answers what is known, and begins what is not.
 pub(super) async fn enrich(State(api): State<Arc<Api>>, request: Request) -> Result<Response, Problem> {
@@ -36,12 +30,13 @@ pub(super) async fn enrich(State(api): State<Arc<Api>>, request: Request) -> Res
 /// Answers how far a job is.
 pub(super) async fn job(
     State(api): State<Arc<Api>>,
-    Path(job): Path<String>,
-    Query(link): Query<Link>,
+    job: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
+    let Path(job) = job.map_err(|_| Problem::bad_request("job", "is not UTF-8"))?;
     let job: JobId =
         job.parse().map_err(|error: enrichment::JobIdError| Problem::bad_request("job", error.to_string()))?;
-    let token = link.token.ok_or_else(|| Problem::bad_request("token", "is missing"))?;
+    let token = token(query.as_deref().unwrap_or_default())?;
     api.enrichment.verify(&job, &token).await.map_err(|error| match error {
         LinkError::Wrong | LinkError::Expired => Problem::link(error.to_string()),
         LinkError::State(error) => Problem::state(error.to_string()),
@@ -49,6 +44,16 @@ pub(super) async fn job(
     let (work, reply) = api.enrichment.begin_job(&job).await?;
     api.tasks.spawn(work.in_current_span());
     respond(&api, reply.wait().await?).await
+}
+
+/// Finds the one token of a link.
+fn token(query: &str) -> Result<String, Problem> {
+    let mut tokens = url::form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "token");
+    let (_, token) = tokens.next().ok_or_else(|| Problem::bad_request("token", "is missing"))?;
+    match tokens.next() {
+        None => Ok(token.into_owned()),
+        Some(_) => Err(Problem::bad_request("token", "stands in the link more than once")),
+    }
 }
 
 async fn respond(api: &Api, answer: Answer) -> Result<Response, Problem> {

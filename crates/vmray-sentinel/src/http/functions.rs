@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get};
 use enrichment::functions::{Function, Parameters};
 
 use super::Api;
@@ -12,17 +13,23 @@ use super::body::files::{self, Json};
 use super::body::{PLAIN_BYTES, whole};
 use super::problem::Problem;
 
-/// Calls a function.
-pub(super) async fn call(
-    State(api): State<Arc<Api>>,
-    Path(name): Path<String>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let function = Function::by_name(&name).ok_or_else(Problem::no_route)?;
+/// Returns what a function answers to.
+pub(super) fn route(function: Function) -> MethodRouter<Arc<Api>> {
+    let call = move |State(api): State<Arc<Api>>, request: Request| call(api, function, request);
+    let methods = get(call).post(call);
+    // Tools that only check an address ask with HEAD; the original answers GET, so that may submit, but not more.
+    if function.submits() {
+        methods.head(|| async { ([(header::ALLOW, "GET,POST")], Problem::no_method()) })
+    } else {
+        methods
+    }
+}
+
+async fn call(api: Arc<Api>, function: Function, request: Request) -> Result<Response, Problem> {
     let query = request.uri().query().unwrap_or_default();
     let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().filter(|(name, _)| name != "code").collect();
     let parameters = if function == Function::VMRayUploadSample {
-        let Json { skeleton, files } = files::json(request.into_body(), &api.room).await?;
+        let Json { skeleton, files } = files::json(files::pieces(request.into_body()), &api.room).await?;
         Parameters::read(query, &skeleton)?.with_files(files.into_iter().collect::<Result<_, _>>()?)
     } else {
         Parameters::read(query, &whole(request.into_body(), PLAIN_BYTES).await?)?

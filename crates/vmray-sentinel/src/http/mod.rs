@@ -5,9 +5,9 @@
 //! | `/api/<Name>` | the nine functions of the original, GET and POST | all |
 //! | `/api/enrich`, `/api/enrich/{job}` | a URL, a hash, a file or a whole incident's; see [`enrich`] | all |
 //! | `/api/status` | what the feed has done and what is open, as JSON | all |
-//! | `/` | status page; needs no script, loads nothing from elsewhere, refreshes itself | `serve`, `demo` |
-//! | `/docs`, `/openapi.json` | the API for people and for tools | `serve`, `demo` |
-//! | `/healthz` | 200 while the process lives | `serve`, `demo` |
+//! | `/` | status page; needs no script, loads nothing from elsewhere, refreshes itself when asked to | `serve`, `demo` |
+//! | `/docs`, `/openapi.json`, `/openapi-3.0.json` | the API for people and for tools | `serve`, `demo` |
+//! | `/healthz` | 200 while the process lives, whatever else is open | `serve`, `demo` |
 //! | `/readyz` | 200 while the state can be read, nobody asked to stop and no service asked the feed for a wait of a minute or more; else 503 with the reason | `serve`, `demo` |
 //! | `/metrics` | counters for Prometheus | `serve`, `demo` |
 //!
@@ -15,8 +15,10 @@
 
 mod access;
 mod body;
+mod callers_page;
 mod enrich;
 mod enrich_body;
+mod enrich_fields;
 mod enrich_items;
 mod functions;
 mod metrics;
@@ -25,18 +27,21 @@ mod openapi;
 mod operations;
 mod pages;
 mod paths;
+mod places;
 mod problem;
 mod recent;
 mod server;
 mod status;
 #[cfg(test)]
 mod tests;
+mod writes;
+mod wrong_json;
 
 use std::sync::Arc;
 
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use enrichment::functions::Functions;
+use enrichment::functions::{Function, Functions};
 use enrichment::{Enrichment, SpoolRoom, Swept};
 use outbound::ServiceUrl;
 use tokio_util::sync::CancellationToken;
@@ -93,17 +98,21 @@ pub(crate) fn api(api: Arc<Api>) -> Router {
 /// Returns everything that `serve` answers.
 pub(crate) fn site(api: Arc<Api>, pages: Pages, keys: ApiKeys) -> Router {
     let metrics = Arc::clone(&api.metrics);
-    let all = routes(api).merge(pages::routes(pages, Arc::clone(&metrics)));
-    let guard = middleware::from_fn_with_state(Arc::new(keys), access::guard);
+    let guard = access::Guard::new(keys, api.public_url.as_ref());
+    let guard = middleware::from_fn_with_state(Arc::new(guard), access::guard);
+    let public_url = api.public_url.clone();
+    let all = routes(api).merge(pages::routes(pages, Arc::clone(&metrics), public_url));
     observed(with_fallbacks(all).layer(guard), metrics)
 }
 
 fn routes(api: Arc<Api>) -> Router {
-    Router::new()
+    let others = Router::new()
         .route("/api/enrich", post(enrich::enrich))
         .route("/api/enrich/{job}", get(enrich::job))
-        .route("/api/status", get(status::status))
-        .route("/api/{name}", get(functions::call).post(functions::call))
+        .route("/api/status", get(status::status));
+    // A route for each, and none with a placeholder for their names: what a path is given to is what it is judged by.
+    let all = Function::ALL.into_iter();
+    all.fold(others, |router, function| router.route(&operations::path_of(function), functions::route(function)))
         .with_state(api)
 }
 
@@ -116,5 +125,5 @@ fn with_fallbacks(router: Router) -> Router {
 
 /// Adds what stands around every route.
 fn observed(router: Router, metrics: Arc<Metrics>) -> Router {
-    paths::without_regard_to_case(router.layer(middleware::from_fn_with_state(metrics, observe::observe)))
+    paths::in_usual_spelling(router.layer(middleware::from_fn_with_state(metrics, observe::observe)))
 }

@@ -1,6 +1,7 @@
 //! Around every request: its id, its line in the log, its count, and the writing of problems.
 //!
-//! The log tells method, route, status and time, never the query (it may hold a key) and never a body.
+//! The log tells method, route, status and time, never the query (it may hold a key) and never a body; of a parameter
+//! that was refused, a short excerpt where it is no secret.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -9,14 +10,13 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use enrichment::functions::Function;
 use futures::FutureExt as _;
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, error, info, info_span, warn};
 
 use super::metrics::Metrics;
 use super::problem::Problem;
-use super::server::HEAD_BYTES;
+use super::server::{HEAD_BYTES, HEADERS, Lane};
 
 /// Where the id of a request stands.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,6 +24,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const INVOCATION_ID: HeaderName = HeaderName::from_static("x-azure-functions-invocationid");
 /// Characters of an id that a caller gives.
 const MAX_ID_CHARS: usize = 128;
+
+/// What is answered however many connections are open.
+const HEALTH: &str = "/healthz";
 
 /// Who asked, as far as a key tells.
 #[derive(Debug, Clone)]
@@ -38,7 +41,13 @@ pub(super) async fn observe(State(metrics): State<Arc<Metrics>>, request: Reques
     let route = route_of(&request);
     let span = info_span!("request", id);
     let answer = async {
-        if head_bytes(&request) > HEAD_BYTES { Problem::large_head().into_response() } else { next.run(request).await }
+        if head_bytes(&request) > HEAD_BYTES || request.headers().len() > HEADERS {
+            return Problem::large_head().into_response();
+        }
+        if request.extensions().get() == Some(&Lane::Spare) && route != HEALTH {
+            return Problem::busy().into_response();
+        }
+        next.run(request).await
     };
     let outcome = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await;
     let mut response = outcome.unwrap_or_else(|_| {
@@ -70,7 +79,7 @@ pub(super) async fn observe(State(metrics): State<Arc<Metrics>>, request: Reques
     response
 }
 
-/// Returns the size of the head. The server refuses one that does not fit its buffer; this is the limit below that.
+/// Returns the size of the head. The server drops one that does not fit its larger buffer, without a word of ours.
 fn head_bytes(request: &Request) -> usize {
     let fields = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
     fields.sum::<usize>() + request.uri().path_and_query().map_or(0, |both| both.as_str().len())
@@ -86,16 +95,9 @@ fn id_of(headers: &HeaderMap) -> String {
     given.filter(plain).map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned)
 }
 
-/// Names the route, from a closed set.
+/// Names the route, from the closed set of those that are served.
 fn route_of(request: &Request) -> String {
-    let Some(matched) = request.extensions().get::<MatchedPath>() else { return "other".to_owned() };
-    match matched.as_str() {
-        "/api/{name}" => {
-            let name = request.uri().path().rsplit('/').next().and_then(Function::by_name);
-            name.map_or_else(|| "other".to_owned(), |function| format!("/api/{}", function.name()))
-        }
-        route => route.to_owned(),
-    }
+    request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned()
 }
 
 fn add_headers(headers: &mut HeaderMap, id: &str) {

@@ -1,9 +1,14 @@
-//! `/openapi.json`: OpenAPI 3.1, written from the table of operations.
+//! `/openapi.json`: OpenAPI 3.1, written from the table of operations; `/openapi-3.0.json`, the same for tools that read
+//! no more than 3.0.
+
+mod version_3_0;
 
 use enrichment::MAX_ITEMS;
 use enrichment::functions::{Form, Parameter};
 use serde_json::{Map, Value, json};
 
+use super::enrich_body::MAX_JOBS;
+use super::enrich_fields;
 use super::operations::{self, Kind, Method, Operation};
 
 /// Returns the document.
@@ -51,6 +56,11 @@ pub(super) fn document() -> Value {
     })
 }
 
+/// Returns the document in the form of 3.0.3.
+pub(super) fn document_3_0() -> Value {
+    version_3_0::of(document())
+}
+
 fn described(operation: &Operation) -> Value {
     let mut described = json!({
         "operationId": operation.id,
@@ -66,10 +76,8 @@ fn described(operation: &Operation) -> Value {
             fields.insert("parameters".to_owned(), job_parameters());
             fields.insert("security".to_owned(), json!([]));
         }
-        Kind::LookUp | Kind::Submit | Kind::Status => {}
-    }
-    if !operation.parameters.is_empty() {
-        match operation.method {
+        Kind::Status => {}
+        Kind::LookUp | Kind::Submit => match operation.method {
             Method::Get => {
                 let parameters: Vec<Value> = operation.parameters.iter().map(in_query).collect();
                 fields.insert("parameters".to_owned(), json!(parameters));
@@ -78,7 +86,7 @@ fn described(operation: &Operation) -> Value {
                 fields.insert("description".to_owned(), json!("Parameters are read from the query, too; it wins."));
                 fields.insert("requestBody".to_owned(), body(&operation.parameters));
             }
-        }
+        },
     }
     described
 }
@@ -111,31 +119,47 @@ fn body(parameters: &[Parameter]) -> Value {
 }
 
 fn enrich_body() -> Value {
-    let item = |name: &str, schema: Value, others: &[(&str, Value)]| {
-        let mut properties = Map::from_iter([(name.to_owned(), schema)]);
-        properties.extend(others.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())));
+    let text = || json!({ "type": "string", "minLength": 1 });
+    let of_item = json!({
+        "url": text(),
+        "hash": { "type": "string", "pattern": HASH },
+        "file": { "type": "string", "contentEncoding": "base64", "minLength": 4 },
+        "name": text(),
+        "archive_password": text(),
+        "document_password": text(),
+    });
+    let of_item = enrich_fields::described(&enrich_fields::OF_ITEM, of_item);
+    let item = |name: &str, others: &[&str]| {
+        let names = std::iter::once(name).chain(others.iter().copied());
+        let properties: Map<String, Value> =
+            names.filter_map(|name| Some((name.to_owned(), of_item.get(name)?.clone()))).collect();
         json!({ "type": "object", "required": [name], "properties": properties, "additionalProperties": false })
     };
-    let text = || json!({ "type": "string", "minLength": 1 });
-    let of_file = [("name", text()), ("archive_password", text()), ("document_password", text())];
-    let items = [
-        item("url", text(), &[]),
-        item("hash", json!({ "type": "string", "pattern": HASH }), &[]),
-        item("file", json!({ "type": "string", "contentEncoding": "base64", "minLength": 4 }), &of_file),
-    ];
+    let items = [item("url", &[]), item("hash", &[]), item("file", &["name", "archive_password", "document_password"])];
     let options = json!({
-        "incident": { "type": ["string", "integer"], "description": "Number or id of the incident" },
-        "upload": { "type": "boolean", "description": "Send the indicators to the workspace" },
-        "resubmit": { "type": "boolean", "description": "Analyse again although a verdict is known" },
-        "deadline": { "type": "string", "examples": ["10m"], "description": "When to report what is there" },
-        "send_one_time_links": { "type": "boolean", "description": "Send links that work once, too" },
-        "shareable": { "type": "boolean", "description": "Let VirusTotal learn the hash" },
-        "tags": { "type": "array", "items": { "type": "string" } },
-        "max_jobs": { "type": "integer", "minimum": 1, "maximum": 1000 },
+        "incident": { "type": ["string", "integer"] },
+        "upload": { "type": "boolean" },
+        "resubmit": { "type": "boolean" },
+        "deadline": { "type": "string", "examples": ["10m"] },
+        "send_one_time_links": { "type": "boolean" },
+        "shareable": { "type": "boolean" },
+        "tags": { "type": "array", "items": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^\\S+$" } },
+        "max_jobs": { "type": "integer", "minimum": 1, "maximum": MAX_JOBS },
     });
-    let mut properties = options.as_object().cloned().unwrap_or_default();
-    let list = json!({ "type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": { "anyOf": items } });
+    let mut properties = enrich_fields::described(&enrich_fields::OPTIONS, options);
+    let list = json!({
+        "type": "array", "minItems": 1, "maxItems": MAX_ITEMS, "items": { "anyOf": items },
+        "description": enrich_fields::ITEMS.doc,
+    });
     properties.insert("items".to_owned(), list);
+    let fields = json!({
+        "type": "object",
+        "properties": {
+            "url": { "type": "string" },
+            "hash": { "type": "string" },
+            "incident": { "type": "string" },
+        },
+    });
     let form = json!({
         "type": "object",
         "properties": {
@@ -147,23 +171,26 @@ fn enrich_body() -> Value {
     });
     json!({
         "required": true,
-        "description": "JSON; or a form, whose fields have the names of the options and of an item; or a file, its name in \
-            the query as `name` and the options beside it",
+        "description": "JSON; or a form, whose fields have the names of the options and of an item; or, as any other type, a \
+            file, its name in the query as `name` and the options beside it",
         "content": {
             "application/json": {
                 "schema": { "type": "object", "required": ["items"], "properties": properties, "additionalProperties": false },
             },
             "multipart/form-data": { "schema": form },
+            "application/x-www-form-urlencoded": { "schema": fields },
             "application/octet-stream": { "schema": {} },
         },
     })
 }
 
 fn job_parameters() -> Value {
-    json!([
-        { "name": "job", "in": "path", "required": true, "schema": { "type": "string" } },
-        { "name": "token", "in": "query", "required": true, "schema": { "type": "string" } },
-    ])
+    let places = ["path", "query"];
+    let parameters = enrich_fields::OF_LINK.into_iter().zip(places).map(|(field, place)| {
+        let schema = json!({ "type": "string" });
+        json!({ "name": field.name, "in": place, "required": true, "description": field.doc, "schema": schema })
+    });
+    parameters.collect()
 }
 
 fn as_text(form: Form) -> Value {
@@ -317,5 +344,22 @@ mod tests {
     #[test]
     fn the_document_stays_as_it_is_unless_meant() {
         insta::assert_json_snapshot!(document(), { ".info.version" => "[version]" });
+    }
+
+    #[test]
+    fn every_field_of_a_request_is_in_the_table_that_the_page_shows() {
+        let document = document();
+        let schema = &document["paths"]["/api/enrich"]["post"]["requestBody"]["content"]["application/json"]["schema"];
+        let of_item = schema["properties"]["items"]["items"]["anyOf"].as_array().unwrap();
+        let of_item = of_item.iter().flat_map(|item| item["properties"].as_object().unwrap());
+        let described = of_item.chain(schema["properties"].as_object().unwrap()).inspect(|(name, schema)| {
+            assert!(schema["description"].is_string(), "{name}");
+        });
+        let mut described: Vec<&str> = described.map(|(name, _)| name.as_str()).collect();
+        let shown = [enrich_fields::ITEMS].into_iter().chain(enrich_fields::OF_ITEM).chain(enrich_fields::OPTIONS);
+        let mut shown: Vec<&str> = shown.map(|field| field.name).collect();
+        described.sort_unstable();
+        shown.sort_unstable();
+        assert_eq!(described, shown);
     }
 }

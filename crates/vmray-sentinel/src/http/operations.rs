@@ -1,6 +1,7 @@
 //! The table of what the API answers. Router tests, `/openapi.json` and `/docs` all read it here.
 
-use enrichment::functions::{Form, Function, Parameter};
+use enrichment::functions::Function;
+pub(super) use enrichment::functions::{Form, Parameter};
 
 use crate::config::Scope;
 
@@ -55,15 +56,16 @@ impl Operation {
             None => list.push(status(403, "The link is not valid, or has expired")),
         }
         if self.scope == Some(Scope::Submit) {
-            list.push(status(403, "The key may read, not submit"));
+            list.push(status(403, "The key may read, not submit; or a page of another site asked for it"));
         }
+        list.push(status(503, "Too many connections are open"));
         if self.kind != Kind::Status {
             list.extend([
                 status(400, "A parameter is missing or cannot be read; the answer names it"),
                 status(404, "It is not known"),
                 status(409, "VMRay refused it, or a quota is used up"),
                 status(429, "VMRay asks to wait; see Retry-After"),
-                status(502, "VMRay failed or cannot be reached"),
+                status(502, "VMRay failed or cannot be reached, or its answer to a submit was lost"),
                 status(504, "VMRay gave no answer in time"),
             ]);
         }
@@ -75,7 +77,8 @@ impl Operation {
             list.push(status(507, "The file cannot be kept while it is sent"));
         }
         if matches!(self.kind, Kind::Status | Kind::Enrich | Kind::Job) {
-            list.push(status(503, "The state cannot be used"));
+            list.retain(|status| status.code != 503);
+            list.push(status(503, "The state cannot be used, or too many connections are open"));
         }
         list.sort_by_key(|status| status.code);
         list
@@ -144,13 +147,18 @@ fn of_function(function: Function, method: Method) -> Operation {
     Operation {
         id: format!("{}_{}", function.name(), method.as_str()),
         method,
-        path: format!("/api/{}", function.name()),
+        path: path_of(function),
         summary: function.summary(),
         answer: function.answer(),
         scope: Some(if function.submits() { Scope::Submit } else { Scope::Read }),
         parameters: function.parameters(),
         kind: if function.submits() { Kind::Submit } else { Kind::LookUp },
     }
+}
+
+/// Returns the path of a function.
+pub(super) fn path_of(function: Function) -> String {
+    format!("/api/{}", function.name())
 }
 
 /// Says in words what a form accepts.

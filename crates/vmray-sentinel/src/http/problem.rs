@@ -1,6 +1,9 @@
 //! Every refusal and failure, as RFC 9457 `application/problem+json` with the next step.
 //!
 //! A handler returns a [`Problem`]; [`super::observe`] writes it, because only there the id of the request is known.
+//!
+//! A detail may repeat what a caller or a server sent, and stands in the log, too. So it is an excerpt: short, on one
+//! line, and in one direction.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,6 +12,13 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use enrichment::functions;
 use serde::Serialize;
+
+use crate::visible::excerpt;
+
+/// Characters of a detail.
+const DETAIL_CHARS: usize = 600;
+/// Characters of the name of a parameter.
+const PARAMETER_CHARS: usize = 100;
 
 /// What went wrong.
 #[derive(Debug, Clone)]
@@ -54,7 +64,7 @@ impl Problem {
             status,
             code,
             title,
-            detail: detail.into().into_boxed_str(),
+            detail: excerpt(&detail.into(), DETAIL_CHARS).into_boxed_str(),
             next_step: Cow::Borrowed(""),
             parameter: None,
             retry_after: None,
@@ -77,6 +87,7 @@ impl Problem {
     /// A part of the request that is missing or cannot be read.
     pub(super) fn bad_request(parameter: &str, reason: impl Into<String>) -> Self {
         let reason = reason.into();
+        let parameter = &*excerpt(parameter, PARAMETER_CHARS);
         // The words of the original, for those who look for them.
         let detail = if reason == "is missing" {
             format!("Invalid Request. Missing '{parameter}' parameter.")
@@ -84,7 +95,7 @@ impl Problem {
             format!("{parameter} {reason}")
         };
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "bad-request", "The request cannot be read", detail)
-            .with_next_step("mend the parameter; /docs lists every form that is read");
+            .with_next_step("correct the parameter; /docs lists every form that is read");
         problem.parameter = Some(parameter.into());
         problem
     }
@@ -125,6 +136,43 @@ impl Problem {
             .with_next_step("use a key with the scope submit")
     }
 
+    /// A submission that another site's page asks for.
+    pub(super) fn cross_site() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "cross-site",
+            "Another site's page asked for it",
+            "a browser sent this for a page of another site, and what submits is not taken from there",
+        )
+        .with_next_step(
+            "call the API from a program, without the headers Origin and Sec-Fetch-Site; behind a proxy that changes \
+             Host, set PublicUrl",
+        )
+    }
+
+    /// A submission by a plain GET that any page can make a browser send.
+    pub(super) fn submitting_get() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "cross-site",
+            "A browser's GET does not submit",
+            "a browser sent this GET, which any page can make it do, and no key shows that somebody meant it",
+        )
+        .with_next_step("use POST, or send a key in the header X-Functions-Key, X-Api-Key or Authorization: Bearer")
+    }
+
+    /// More connections than are answered at once.
+    pub(super) fn busy() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "Too many connections are open",
+            "this caller, or all callers together, have as many connections open as are answered at once",
+        )
+        .with_next_step("close connections that wait for nothing, and ask again")
+        .with_retry_after(BACK_SOON)
+    }
+
     /// A name for this machine that is not its own.
     pub(super) fn misdirected() -> Self {
         Self::new(
@@ -145,7 +193,7 @@ impl Problem {
 
     /// A body that came too slowly.
     pub(super) fn too_slow() -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The request came too slowly", "its body did not go on")
+        Self::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The request came too slowly", "the upload stalled")
             .with_next_step("send it again over a faster connection")
     }
 
@@ -222,6 +270,8 @@ impl Problem {
 
 /// When to ask again after a failure that nobody set a time for.
 const BACK_SOON: Duration = Duration::from_secs(30);
+/// When VMRay shows what it took.
+const BACK_LATER: Duration = Duration::from_secs(120);
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
@@ -242,6 +292,7 @@ impl From<functions::Error> for Problem {
             functions::Error::TooLarge { limit_bytes } => Self::too_large(limit_bytes),
             functions::Error::Throttled { retry_after } => throttled(retry_after).with_next_step(hint),
             functions::Error::Vmray(_) => vmray(detail).with_next_step(hint),
+            functions::Error::AnswerLost { .. } => answer_lost(detail).with_next_step(hint),
             functions::Error::Deadline { .. } => deadline(detail).with_next_step(hint),
         }
     }
@@ -279,6 +330,11 @@ fn throttled(wait: Duration) -> Problem {
 
 fn vmray(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_GATEWAY, "vmray", "VMRay cannot be asked", detail).with_retry_after(BACK_SOON)
+}
+
+fn answer_lost(detail: String) -> Problem {
+    let title = "The answer to the submit was lost";
+    Problem::new(StatusCode::BAD_GATEWAY, "answer-lost", title, detail).with_retry_after(BACK_LATER)
 }
 
 fn deadline(detail: String) -> Problem {

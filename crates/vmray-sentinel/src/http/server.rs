@@ -1,12 +1,12 @@
 //! Connections: taken, bounded, and ended when the process stops.
 //!
-//! What a caller can keep us waiting with has a limit: the head of a request must come within [`HEAD_WITHIN`], must
-//! fit [`HEAD_BYTES`] (else 431), and no more than [`CONNECTIONS`] are open. The limits of bodies are in
-//! [`super::body`].
+//! What a caller can keep us waiting with has a limit: the head of a request must come within [`HEAD_WITHIN`] and fit
+//! [`HEAD_BYTES`] (else 431), an answer must be read ([`super::writes`]), and a peer and all together have so many
+//! connections ([`LIMITS`]). More are told so, and `/healthz` is answered on them all the same ([`super::places`]). The
+//! limits of bodies are in [`super::body`].
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -19,12 +19,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tracing::debug;
 
+use super::places::{Limits, Places};
+use super::writes::Moving;
 use crate::config::ApiKeys;
 use crate::failure::Failure;
 
@@ -33,9 +34,16 @@ const HEAD_WITHIN: Duration = Duration::from_secs(20);
 /// Bytes of a head. Azure's front sends about 4 KiB of its own.
 pub(super) const HEAD_BYTES: usize = 32 * 1024;
 /// Headers of a request.
-const HEADERS: usize = 100;
-/// Connections at the same time.
-const CONNECTIONS: usize = 1024;
+pub(super) const HEADERS: usize = 100;
+/// What is read of a head at the most, in bytes and in headers. Between this and the limits above a refusal can still
+/// be said in words; a head that is longer yet gets a bare 431.
+const BUFFER_BYTES: usize = 2 * HEAD_BYTES;
+const BUFFER_HEADERS: usize = 4 * HEADERS;
+/// Connections at the same time. A request can need two more files (its own, and the way to VMRay), and the usual limit
+/// of a process is 1,024. A proxy before us is one peer.
+const LIMITS: Limits = Limits { connections: 320, per_peer: 256, spare: 32 };
+/// How long a connection may take that is only told that there are too many.
+const SPARE_WITHIN: Duration = Duration::from_secs(5);
 /// How long open answers may take when we stop.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -69,35 +77,50 @@ impl Server {
 
     /// Answers until told to stop; then open answers get [`GRACE`].
     pub(crate) async fn answer(self, router: Router, stop: &CancellationToken) {
-        serve(self.listener, router, stop).await;
+        serve(self.listener, router, stop, LIMITS).await;
     }
 }
 
+/// Which connections a request came on; with the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// One that has its place.
+    Usual,
+    /// One too many.
+    Spare,
+}
+
 /// Serves a listener until told to stop.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: &CancellationToken) {
+async fn serve(listener: TcpListener, router: Router, stop: &CancellationToken, limits: Limits) {
     let tasks = TaskTracker::new();
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut places = Places::new(limits);
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            accepted = async { (Arc::clone(&room).acquire_owned().await, listener.accept().await) } => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            (Ok(place), Ok((stream, _))) => {
+            Ok((stream, peer)) => {
                 // An answer is one write; waiting for more would only delay it.
                 drop(stream.set_nodelay(true));
-                let conversation = converse(stream, router.clone(), stop.clone());
-                tasks.spawn(async move {
-                    conversation.await;
-                    drop(place);
-                });
+                let (router, stop) = (router.clone(), stop.clone());
+                if let Some(place) = places.take(peer.ip()) {
+                    tasks.spawn(async move {
+                        converse(stream, router, stop, Lane::Usual).await;
+                        drop(place);
+                    });
+                } else {
+                    let end = places.spare();
+                    let refuse = async move { converse(stream, router, stop, Lane::Spare).await };
+                    let refuse = tokio::time::timeout(SPARE_WITHIN, refuse);
+                    tasks.spawn(async move { end.run_until_cancelled(refuse).await });
+                }
             }
             // Out of file descriptors, or a caller that went at once: neither ends the server.
-            (_, Err(error)) => {
+            Err(error) => {
                 debug!(%error, "connection not accepted");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            (Err(_), _) => break,
         }
     }
     drop(listener);
@@ -106,17 +129,19 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: &Cancella
     drop(tokio::time::timeout(GRACE, tasks.wait()).await);
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, stop: CancellationToken) {
-    let answer = service_fn(move |request: Request<Incoming>| {
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, stop: CancellationToken, lane: Lane) {
+    let answer = service_fn(move |mut request: Request<Incoming>| {
         let router = router.clone();
+        request.extensions_mut().insert(lane);
         async move { Ok::<_, Infallible>(router.oneshot(request.map(Body::new)).await.unwrap_or_else(|no| match no {})) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(HEAD_BYTES)
-        .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), answer);
+        .max_buf_size(BUFFER_BYTES)
+        .max_headers(BUFFER_HEADERS)
+        .keep_alive(lane == Lane::Usual)
+        .serve_connection(TokioIo::new(Moving::new(stream)), answer);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -135,6 +160,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
+    use crate::http::writes::WRITE_WITHIN;
 
     #[tokio::test]
     async fn other_machines_are_refused_before_listening_unless_keys_are_set() {
@@ -147,14 +173,18 @@ mod tests {
     /// Sends `head` over a connection in memory and returns what comes until it ends.
     async fn exchange(head: &[u8]) -> String {
         let (ours, mut theirs) = tokio::io::duplex(1 << 20);
-        let router = Router::new().route("/", axum::routing::get(|| async { "hello" }));
         let (mut answer, stop) = (String::new(), CancellationToken::new());
         let talk = async {
             theirs.write_all(head).await.unwrap();
             theirs.read_to_string(&mut answer).await.unwrap();
         };
-        tokio::join!(converse(ours, router, stop), talk);
+        tokio::join!(converse(ours, router(), stop, Lane::Usual), talk);
         answer
+    }
+
+    fn router() -> Router {
+        use axum::routing::get;
+        Router::new().route("/", get(|| async { "hello" })).route("/large", get(|| async { "x".repeat(1 << 20) }))
     }
 
     #[tokio::test(start_paused = true)]
@@ -172,11 +202,78 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_connection_that_never_reads_its_answer_is_ended() {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        theirs.write_all(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        let began = tokio::time::Instant::now();
+        let conversation = converse(ours, router(), CancellationToken::new(), Lane::Usual);
+        tokio::time::timeout(10 * HEAD_WITHIN, conversation).await.expect("it was kept open");
+        assert!(began.elapsed() >= WRITE_WITHIN, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_byte_now_and_then_is_not_reading_and_a_slow_reader_gets_it_all() {
+        for (bytes, every, ends_well) in [(1, 1, false), (4096, 2, true)] {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            theirs.write_all(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+            let reader = async {
+                let (mut taken, mut buffer) = (0, vec![0; bytes]);
+                loop {
+                    tokio::time::sleep(Duration::from_secs(every)).await;
+                    match theirs.read(&mut buffer).await {
+                        Ok(count @ 1..) => taken += count,
+                        Ok(0) | Err(_) => return taken,
+                    }
+                }
+            };
+            let conversation = converse(ours, router(), CancellationToken::new(), Lane::Usual);
+            let ((), taken) = tokio::join!(conversation, reader);
+            assert_eq!(taken > 1 << 20, ends_well, "{taken} bytes by {bytes}");
+        }
+    }
+
+    /// Asks over a socket and returns the first line of the answer.
+    async fn status_of(address: SocketAddr, path: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_peer_with_too_many_connections_is_told_so_and_health_is_always_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let limits = Limits { connections: 9, per_peer: 3, spare: 2 };
+        let router = crate::http::tests::Bench::open().router;
+        let serving = tokio::spawn({
+            let stop = stop.clone();
+            async move { serve(listener, router, &stop, limits).await }
+        });
+        let mut silent = Vec::new();
+        // Three with a place, and more than can be spared without one.
+        for _ in 0..8 {
+            silent.push(tokio::net::TcpStream::connect(address).await.unwrap());
+        }
+        assert_eq!(status_of(address, "/healthz").await, "HTTP/1.1 200 OK");
+        assert_eq!(status_of(address, "/api/status").await, "HTTP/1.1 503 Service Unavailable");
+        assert_eq!(status_of(address, "/%68ealthz").await, "HTTP/1.1 200 OK");
+        drop(silent);
+        // The server learns of their end when it looks; until then the answer is the same refusal.
+        while status_of(address, "/api/status").await != "HTTP/1.1 200 OK" {}
+        stop.cancel();
+        serving.await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_head_that_is_too_large_is_refused() {
         let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "x".repeat(20 * HEAD_BYTES));
         let answer = exchange(long.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
-        let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X-Many: 1\r\n".repeat(HEADERS));
+        let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X-Many: 1\r\n".repeat(BUFFER_HEADERS));
         let answer = exchange(many.as_bytes()).await;
         assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     }

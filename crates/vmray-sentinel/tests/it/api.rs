@@ -191,3 +191,80 @@ fn links_that_are_out_work_after_their_key_was_replaced() {
     assert_ne!(forged, link);
     assert!([401, 403, 404].contains(&serve.ask(&format!("GET {forged}"), "", b"").status));
 }
+
+#[test]
+fn a_read_key_and_a_page_of_another_site_submit_nothing_over_a_socket() {
+    let simulator = Simulator::start(&["--samples", "3"]);
+    let made = Setup::new().run(&["config", "api-key", "soc", "--scope", "read", "--json"]).code(0).json();
+    let submissions = || vmray(&simulator, "submission").as_array().unwrap().len();
+    let before = submissions();
+    let served =
+        Served::start(&without_workspace(&simulator).with("ApiKeys", made["entry"].as_str().unwrap()), "127.0.0.1:0");
+    let key = format!("X-Functions-Key: {}\r\n", made["key"].as_str().unwrap());
+    for name in ["UplaodURL", "%55plaodURL", "%75pla%6FdURL"] {
+        let answer = served.ask(&format!("GET /api/{name}?url=http://a.example/"), &key, b"");
+        assert_eq!(answer.status, 403, "{name}: {}", answer.body);
+    }
+    served.stop();
+    let served = Served::start(&without_workspace(&simulator), "127.0.0.1:0");
+    let foreign = "Origin: https://evil.example\r\nContent-Type: text/plain\r\n";
+    let answer = served.ask("POST /api/enrich", foreign, br#"{"items":[{"url":"http://a.example/"}]}"#);
+    assert_eq!((answer.status, answer.json()["type"].as_str()), (403, Some("urn:vmray-sentinel:problem:cross-site")));
+    let image = "User-Agent: Mozilla/5.0\r\nSec-Fetch-Site: cross-site\r\nSec-Fetch-Dest: image\r\n";
+    assert_eq!(served.ask("GET /api/UplaodURL?url=http://a.example/", image, b"").status, 403);
+    assert_eq!(served.ask("GET /healthz", "Host: evil.example\r\n", b"").status, 400, "two hosts");
+    assert_eq!(submissions(), before);
+    served.stop();
+}
+
+#[test]
+fn silent_connections_lock_nobody_out_of_health() {
+    let simulator = Simulator::start(&["--samples", "3"]);
+    let served = Served::start(&without_workspace(&simulator), "127.0.0.1:0");
+    let silent: Vec<TcpStream> = (0..300).map(|_| TcpStream::connect(&served.host).unwrap()).collect();
+    assert_eq!(served.ask("GET /healthz", "", b"").status, 200);
+    let refused = served.ask("GET /api/status", "", b"");
+    assert_eq!((refused.status, refused.json()["type"].as_str()), (503, Some("urn:vmray-sentinel:problem:busy")));
+    drop(silent);
+    served.stop();
+}
+
+#[test]
+fn the_log_repeats_no_password_and_little_of_what_was_sent() {
+    let simulator = Simulator::start(&["--samples", "3"]);
+    let served = Served::start(&without_workspace(&simulator).with("LogFilter", "debug"), "127.0.0.1:0");
+    let password = br#"{"items":[{"file":"aGVsbG8=","archive_password":47114711}]}"#;
+    assert_eq!(served.ask("POST /api/enrich", "X-Request-Id: seen-1\r\n", password).status, 400);
+    let long = format!("{{\"sample_id\":\"\u{202e}{}\"}}", "x".repeat(900_000));
+    assert_eq!(served.ask("POST /api/GetVMRaySample", "X-Request-Id: seen-2\r\n", long.as_bytes()).status, 400);
+    let Served { running, .. } = served;
+    let lines = running.terminate().code(0).stdout;
+    assert!(lines.contains("seen-1") && lines.contains("seen-2"), "{lines}");
+    assert!(!lines.contains("47114711") && !lines.contains('\u{202e}'), "{lines}");
+    assert!(lines.lines().all(|line| line.len() < 2000), "a line of the log is long");
+}
+
+#[test]
+fn a_password_of_a_proxy_is_refused_as_a_flag_and_not_shown() {
+    let done = Setup::new().run(&["config", "show", "--set", "HttpsProxy=http://me:hunter2@proxy.example:3128"]);
+    let said = format!("{}{}", done.stdout, done.stderr);
+    assert!(said.contains("HttpsProxy with a user name or a password in it cannot be given as a flag"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn nothing_is_uploaded_from_a_state_in_memory() {
+    let simulator = Simulator::start(&["--samples", "60"]);
+    let samples = vmray(&simulator, "sample");
+    let is_known = |sample: &&Value| sample["sample_url"].is_string() && sample["sample_verdict"] == "malicious";
+    let known = samples.as_array().unwrap().iter().find(is_known).unwrap();
+    let setup = simulator.setup().with("StateUrl", "memory:").with("Polling", "0 0 1 1 *");
+    let served = Served::start(&setup.with("ReuseHours", "malicious=87600,url=24,file=720"), "127.0.0.1:0");
+    let body = json!({"items": [{"url": known["sample_url"]}], "upload": true}).to_string();
+    let answer = served.ask("POST /api/enrich", "Content-Type: application/json\r\n", body.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let upload = &answer.json()["upload"];
+    assert_eq!(upload["state"], "refused", "{upload}");
+    assert!(upload["reason"].as_str().unwrap().contains("StateUrl"), "{upload}");
+    served.stop();
+}

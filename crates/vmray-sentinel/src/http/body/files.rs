@@ -58,9 +58,13 @@ pub(in crate::http) struct Form {
     pub(in crate::http) files: Vec<(Option<String>, Result<SpooledFile, FileProblem>)>,
 }
 
+/// Starts to read a body that may hold files.
+pub(in crate::http) fn pieces(body: Body) -> Pieces {
+    Pieces::of(body, LARGEST_UPLOAD)
+}
+
 /// Reads JSON.
-pub(in crate::http) async fn json(body: Body, room: &SpoolRoom) -> Result<Json, Problem> {
-    let mut pieces = Pieces::of(body, LARGEST_UPLOAD);
+pub(in crate::http) async fn json(mut pieces: Pieces, room: &SpoolRoom) -> Result<Json, Problem> {
     let (mut scanner, mut steps) = (Scanner::default(), Vec::new());
     let mut open: Option<Spool> = None;
     let mut files = Vec::new();
@@ -87,10 +91,10 @@ pub(in crate::http) async fn json(body: Body, room: &SpoolRoom) -> Result<Json, 
 }
 
 /// Reads `multipart/form-data`. A part with a file name, or named `file`, is a file.
-pub(in crate::http) async fn form(body: Body, boundary: String, room: &SpoolRoom) -> Result<Form, Problem> {
+pub(in crate::http) async fn form(pieces: Pieces, boundary: String, room: &SpoolRoom) -> Result<Form, Problem> {
     // What ends the stream early is a problem of ours, which the parser must not swallow.
     let ended: Arc<Mutex<Option<Problem>>> = Arc::default();
-    let pieces = stream::unfold((Pieces::of(body, LARGEST_UPLOAD), Arc::clone(&ended)), |(mut pieces, ended)| async {
+    let pieces = stream::unfold((pieces, Arc::clone(&ended)), |(mut pieces, ended)| async {
         let piece: Result<Bytes, std::io::Error> = match pieces.next().await {
             Ok(piece) => Ok(piece?),
             Err(problem) => {
@@ -139,8 +143,7 @@ async fn read_form(parts: &mut multer::Multipart<'_>, room: &SpoolRoom) -> Resul
 }
 
 /// Reads a body that is a file.
-pub(in crate::http) async fn raw(body: Body, room: &SpoolRoom) -> Result<SpooledFile, Problem> {
-    let mut pieces = Pieces::of(body, LARGEST_UPLOAD);
+pub(in crate::http) async fn raw(mut pieces: Pieces, room: &SpoolRoom) -> Result<SpooledFile, Problem> {
     let mut spool = room.begin().await?;
     while let Some(piece) = pieces.next().await? {
         spool.write(&piece).await?;

@@ -11,19 +11,22 @@ use crate::{invocation, words};
 
 /// Rows of a table that are shown.
 const ROWS: usize = 50;
+/// The ledger's word for a run that failed.
+const FAILED: &str = "failed";
 /// Characters of a value that are shown; one may be 100 kB long.
 const VALUE_CHARS: usize = 300;
 
 #[derive(Template)]
 #[template(path = "status.html")]
 struct StatusPage {
-    refresh_s: u32,
+    as_of: String,
+    refreshes_every: Option<u32>,
     badge: Badge,
     unreadable: Option<String>,
-    last_error: Option<String>,
+    failing: Option<Failing>,
     progress: Vec<Progress>,
     cards: Vec<Card>,
-    runs: Vec<Run>,
+    runs: Option<Vec<Run>>,
     quarantine: Vec<Row>,
     quarantine_more: usize,
     open: Vec<Row>,
@@ -36,6 +39,14 @@ struct StatusPage {
 struct Badge {
     tone: &'static str,
     text: String,
+}
+
+/// A feed that does not get through.
+struct Failing {
+    /// Why the newest run failed.
+    error: String,
+    /// Since when nothing has got through.
+    since: String,
 }
 
 struct Progress {
@@ -72,23 +83,35 @@ struct Fact {
     value: String,
 }
 
+/// Seconds after which a page that shall refresh itself does.
+pub(super) fn refresh_seconds(live: &Live) -> u32 {
+    if live.running.is_some() { 2 } else { 15 }
+}
+
 /// Writes the page.
-pub(super) fn render(pages: &Pages, view: Result<&View, &ledger::Error>, live: &Live) -> askama::Result<String> {
+pub(super) fn render(
+    pages: &Pages,
+    view: Result<&View, &ledger::Error>,
+    live: &Live,
+    refreshes: bool,
+) -> askama::Result<String> {
     let now = pages.clock.now();
     let (view, unreadable) = match view {
         Ok(view) => (Some(view), None),
         Err(error) => (None, Some(error.to_string())),
     };
+    let failing = failing(view, live, now);
     let quarantine = view.map(|view| view.quarantine.as_slice()).unwrap_or_default();
     let open = view.map(|view| view.open_samples.as_slice()).unwrap_or_default();
     StatusPage {
-        refresh_s: if live.running.is_some() { 2 } else { 15 },
-        badge: badge(view, live, now),
+        as_of: words::time(now),
+        refreshes_every: refreshes.then(|| refresh_seconds(live)),
+        badge: badge(view, failing.as_ref(), live, now),
         unreadable,
-        last_error: live.last_error.clone(),
+        failing,
         progress: live.running.iter().flat_map(|running| running.bars.iter().map(progress)).collect(),
         cards: view.map(|view| cards(view, now)).unwrap_or_default(),
-        runs: view.map(|view| view.runs.iter().map(run).collect()).unwrap_or_default(),
+        runs: view.map(|view| view.runs.iter().map(run).collect()),
         quarantine: quarantine
             .iter()
             .take(ROWS)
@@ -120,22 +143,39 @@ pub(super) fn render(pages: &Pages, view: Result<&View, &ledger::Error>, live: &
     .render()
 }
 
-fn badge(view: Option<&View>, live: &Live, now: Timestamp) -> Badge {
+/// Tells a feed that does not get through: this process saw its last run fail, or the state says so, which outlives it.
+fn failing(view: Option<&View>, live: &Live, now: Timestamp) -> Option<Failing> {
+    let runs = view.map(|view| view.runs.as_slice()).unwrap_or_default();
+    let newest = runs.first().filter(|run| run.outcome == FAILED);
+    let written = newest.map(|run| run.error.clone().unwrap_or_else(|| "no reason was written down".to_owned()));
+    let error = live.last_error.clone().or(written)?;
+    let since = match runs.iter().find(|run| run.outcome != FAILED) {
+        Some(good) => format!("The last run that got through ended {}.", words::ago(now, good.ended)),
+        None if runs.is_empty() => "No run has got through yet.".to_owned(),
+        None => "None of the runs below got through.".to_owned(),
+    };
+    Some(Failing { error, since })
+}
+
+fn badge(view: Option<&View>, failing: Option<&Failing>, live: &Live, now: Timestamp) -> Badge {
     let next = live.next_run.map(|next| format!(", next run {}", words::ago(now, next))).unwrap_or_default();
     if let Some(wait) = live.wait(now) {
         return Badge { tone: "warn", text: wait.to_string() };
     }
-    if let Some(running) = &live.running {
-        return Badge { tone: "busy", text: format!("Running for {}", words::span(now.duration_since(running.since))) };
-    }
-    match view {
-        None => Badge { tone: "bad", text: "State cannot be read".to_owned() },
-        Some(_) if live.last_error.is_some() => Badge { tone: "bad", text: format!("Last run failed{next}") },
-        Some(view) if !view.quarantine.is_empty() || !view.open_samples.is_empty() => {
+    let running = live.running.as_ref().map(|running| words::span(now.duration_since(running.since)));
+    match (view, running) {
+        (None, _) => Badge { tone: "bad", text: "State cannot be read".to_owned() },
+        // A run that tries again must not look as if all were well.
+        (_, Some(running)) if failing.is_some() => {
+            Badge { tone: "bad", text: format!("Last run failed, trying again for {running}") }
+        }
+        (_, Some(running)) => Badge { tone: "busy", text: format!("Running for {running}") },
+        _ if failing.is_some() => Badge { tone: "bad", text: format!("Last run failed{next}") },
+        (Some(view), _) if !view.quarantine.is_empty() || !view.open_samples.is_empty() => {
             Badge { tone: "warn", text: format!("Something is held back{next}") }
         }
-        Some(view) if view.runs.is_empty() => Badge { tone: "busy", text: format!("No run yet{next}") },
-        Some(_) => Badge { tone: "good", text: format!("Up to date{next}") },
+        (Some(view), _) if view.runs.is_empty() => Badge { tone: "busy", text: format!("No run yet{next}") },
+        _ => Badge { tone: "good", text: format!("Up to date{next}") },
     }
 }
 
@@ -167,7 +207,7 @@ fn run(record: &RunRecord) -> Run {
         took: words::span(record.ended.duration_since(record.started)),
         tone: match record.outcome.as_str() {
             "done" => "good",
-            "failed" => "bad",
+            FAILED => "bad",
             _ => "warn",
         },
         outcome: match &record.error {
@@ -260,7 +300,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn markup_from_malware_and_servers_stays_text() {
-        let page = render(&pages(), Ok(&view()), &Live::default()).unwrap();
+        let page = render(&pages(), Ok(&view()), &Live::default(), false).unwrap();
         assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");
         insta::assert_snapshot!(page);
     }
@@ -270,8 +310,8 @@ mod tests {
         let bars = vec![Bar { name: "samples", done: 30, of: 200 }];
         let running = Running { since: "2026-01-01T08:29:50Z".parse().unwrap(), bars };
         let live = Live { running: Some(running), ..Live::default() };
-        let page = render(&pages(), Ok(&view()), &live).unwrap();
-        assert!(page.contains(r#"<progress value="30" max="200">"#), "{page}");
+        let page = render(&pages(), Ok(&view()), &live, false).unwrap();
+        assert!(page.contains(r#"<progress value="30" max="200" aria-label="samples">"#), "{page}");
         assert!(page.contains("Running for 10 s"), "{page}");
     }
 
@@ -282,15 +322,46 @@ mod tests {
         let live = Live { waits: vec![wait], ..Live::default() };
         let words = "VMRay asks us to wait until 2026-01-01 08:31:00 UTC";
         let pages = pages();
-        assert!(render(&pages, Ok(&view()), &live).unwrap().contains(words));
+        assert!(render(&pages, Ok(&view()), &live, false).unwrap().contains(words));
         tokio::time::advance(std::time::Duration::from_secs(61)).await;
-        assert!(!render(&pages, Ok(&view()), &live).unwrap().contains(words));
+        assert!(!render(&pages, Ok(&view()), &live, false).unwrap().contains(words));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_unreadable_state_is_said() {
+    async fn an_unreadable_state_is_said_and_no_number_stands_beside_it() {
         let error = ledger::Error::NewerFormat { found: 2, known: 1 };
-        let page = render(&pages(), Err(&error), &Live::default()).unwrap();
+        let page = render(&pages(), Err(&error), &Live::default(), false).unwrap();
         assert!(page.contains("newer version"), "{page}");
+        assert!(!page.contains("None yet.") && !page.contains("class=\"cards\""), "{page}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outage_looks_like_one_after_a_restart_and_while_it_tries_again() {
+        let mut view = view();
+        let good = view.runs[0].clone();
+        let error = Some("VMRay cannot be reached".to_owned());
+        view.runs.insert(0, RunRecord { outcome: "failed".to_owned(), error, ..good });
+        let restarted = render(&pages(), Ok(&view), &Live::default(), false).unwrap();
+        let running = Some(Running { since: "2026-01-01T08:29:50Z".parse().unwrap(), bars: Vec::new() });
+        let trying = render(&pages(), Ok(&view), &Live { running, ..Live::default() }, false).unwrap();
+        for page in [&restarted, &trying] {
+            assert!(page.contains("badge bad\">Last run failed"), "{page}");
+            assert!(page.contains("<title>Failing: VMRay"), "{page}");
+            assert!(page.contains("VMRay cannot be reached"), "{page}");
+            assert!(page.contains("The last run that got through ended 9 min 18 s ago."), "{page}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_table_can_be_reached_with_the_keyboard_and_read_on_a_phone() {
+        let page = render(&pages(), Ok(&view()), &Live::default(), false).unwrap();
+        let scrolling = page.matches("class=\"scroll\"").count();
+        assert!(scrolling > 0);
+        assert_eq!(page.matches("class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=").count(), scrolling);
+        for row in page.split("<tbody>").skip(1) {
+            let row = row.split("</tr>").next().unwrap();
+            assert_eq!(row.matches("<td").count(), row.matches("data-label=").count(), "{row}");
+        }
+        assert!(!page.contains("http-equiv"), "{page}");
     }
 }
