@@ -123,7 +123,11 @@ impl Delivery {
             let mut record = merged.record.clone();
             if change.is_sent() {
                 record.state = IndicatorState::Staged;
-                let others = supports(self.ledger.records(), &id).await?;
+                // Of a new one nothing is kept yet, and a scan of nothing costs as much as one of something.
+                let others = match change {
+                    Change::New => Vec::new(),
+                    _ => supports(self.ledger.records(), &id).await?,
+                };
                 let object = merged.object(&others, &self.style)?;
                 batch.put_outbox(&id, &OutboxRecord { modified: record.modified, object: object.clone() })?;
                 batch.delete_quarantine(&id);

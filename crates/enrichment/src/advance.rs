@@ -18,7 +18,7 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use ledger::Created;
 use tracing::{info, warn};
-use vmray::{Entry, Sample, SubmissionFilter, SubmissionId, SubmitError, SubmitReply, SubmitRequest, readable};
+use vmray::{Entry, Sample, SubmissionFilter, SubmitError, SubmitReply, SubmitRequest, readable};
 
 use crate::facts::Facts;
 use crate::job::{CLAIM_EXPIRES, Claim, End, How, JobName, Stage, Submitted, mark_of, marked};
@@ -306,18 +306,14 @@ impl Enrichment {
     /// Returns the submissions that carry a job's mark.
     async fn find_marked(&self, job: &JobName, since: Timestamp) -> Result<Vec<Facts>, vmray::Error> {
         let from = since.checked_sub(SKEW).unwrap_or(Timestamp::MIN);
-        let mut filter = SubmissionFilter { created: Some((Some(from), None)), ..SubmissionFilter::default() };
+        let filter = SubmissionFilter { created: Some((Some(from), None)), ..SubmissionFilter::default() };
+        let mut pages = self.vmray.submission_pages(filter);
         let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
-            let page = self.vmray.submissions(&filter).await?;
+            let Some(page) = pages.next().await? else { break };
             let mark = job.mark();
             let ours = readable(&page.items).filter(|made| mark_of(made).is_some_and(|given| given == mark));
             found.extend(ours.map(Facts::of_submission));
-            let highest = readable(&page.items).map(|submission| submission.id.0).max();
-            match highest.filter(|_| page.more) {
-                Some(highest) => filter.min_id = Some(SubmissionId(highest + 1)),
-                None => break,
-            }
         }
         Ok(found)
     }

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use stix::UrlText;
 use tokio::sync::OnceCell;
 use tracing::info;
-use vmray::{Client, SampleHash, SearchField, Submission, SubmissionFilter, SubmissionId, readable};
+use vmray::{Client, SampleHash, SearchField, Submission, SubmissionFilter, readable};
 
 use crate::facts::{Facts, Past, is_finished};
 use crate::job::is_of;
@@ -99,18 +99,12 @@ async fn list(client: &Client, now: Timestamp) -> Result<Listed, vmray::Error> {
         let before = |days: i64| now.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MIN);
         // The newest window stays open: the server's clock may be ahead of ours.
         let to = (day > 0).then(|| before(day));
-        let mut filter = SubmissionFilter { created: Some((Some(before(day + 1)), to)), ..SubmissionFilter::default() };
+        let filter = SubmissionFilter { created: Some((Some(before(day + 1)), to)), ..SubmissionFilter::default() };
+        let mut listing = client.submission_pages(filter);
         loop {
-            if pages == PAGES_LISTED {
-                listed.note = Some(
-                    "VMRay cannot be searched for URLs, and only its newest submissions were looked through; an older \
-                     verdict may not have been found",
-                );
-                return Ok(listed);
-            }
-            pages += 1;
-            let page = match client.submissions(&filter).await {
-                Ok(page) => page,
+            let page = match listing.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
                 Err(error) if is_lacking(&error) => {
                     listed.note = Some(
                         "VMRay lets this key neither search nor list submissions, so a known verdict could not be found; \
@@ -120,11 +114,14 @@ async fn list(client: &Client, now: Timestamp) -> Result<Listed, vmray::Error> {
                 }
                 Err(error) => return Err(error),
             };
-            let highest = readable(&page.items).map(|submission| submission.id.0).max();
             listed.submissions.extend(readable(&page.items).filter(|made| made.original_url.is_some()).cloned());
-            match highest.filter(|_| page.more) {
-                Some(highest) => filter.min_id = Some(SubmissionId(highest + 1)),
-                None => break,
+            pages += 1;
+            if pages == PAGES_LISTED && (page.more || day + 1 < DAYS_LISTED) {
+                listed.note = Some(
+                    "VMRay cannot be searched for URLs, and only its newest submissions were looked through; an older \
+                     verdict may not have been found",
+                );
+                return Ok(listed);
             }
         }
     }
