@@ -170,7 +170,7 @@ def timer_while_a_run_is_on():
     faults = [{"service": "vmray", "path": "/rest/submission", "when": {"first": 1}, "fault": {"delay_ms": 2500}}]
     with stand_ins("--samples", 10, faults=faults) as (stack, settings), Hosted(settings) as handler:
         first = handler.begin_timer()
-        wait_until(lambda: "a run begins" in handler.words()[0])
+        wait_until(lambda: "run started" in handler.words()[0])
         began = time.monotonic()
         second = handler.timer()
         status = handler.forward("GET", "/api/status")
@@ -186,7 +186,7 @@ def timer_while_a_run_is_on():
         first = hosted.HOST.outcome(first)
         if first["invocation"] != "succeeded" or stack.look("stats")["rows"] == 0:
             yield f"the first: {shown(first)}"
-        if (runs := handler.words()[0].count("a run begins")) != 1:
+        if (runs := handler.words()[0].count("run started")) != 1:
             yield f"{runs} runs were begun"
 
 

@@ -71,7 +71,7 @@ impl Error {
     /// Returns what to check or do next.
     pub fn hint(&self) -> &str {
         match self {
-            Self::BadRequest { .. } => "mend the request",
+            Self::BadRequest { .. } => "fix the request",
             Self::NotFound => "ask anew with POST /api/enrich; what is known is answered at once",
             Self::Refused { .. } => "read the message; a quota is seen in VMRay under the key's account",
             Self::Quota { .. } => Self::QUOTA_HINT,

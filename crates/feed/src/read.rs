@@ -110,7 +110,7 @@ pub(crate) async fn tactics_of(client: &Client, sample_id: u64, attempts: u64) -
         // Older servers lack it, and some keys may not see it.
         Err(vmray::Error::NotFound | vmray::Error::Forbidden) => Ok(Vec::new()),
         Err(error) => {
-            warn!(sample_id, %error, "no ATT&CK techniques to be had; its indicators go without phases");
+            warn!(sample_id, %error, "the ATT&CK techniques cannot be read; the indicators are sent without kill-chain phases");
             Ok(Vec::new())
         }
     }

@@ -187,7 +187,7 @@ impl Run<'_> {
             info!("{wait}");
             return Ok(());
         }
-        warn!("{wait}; the run goes on then");
+        warn!("{wait}; the run continues then");
         // Who reads the state meanwhile shall see it.
         let mut batch = Batch::new();
         batch.put_run(&self.record(WAITING, Some(wait.to_string())))?;

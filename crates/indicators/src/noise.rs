@@ -340,7 +340,7 @@ https://exact.example
         assert_eq!(
             error.to_string(),
             "line 1 of the allow-list, \"ours example\": neither a domain, an address or network, a hash nor a URL \
-             (read as one, it contains a blank or begins or ends with one)"
+             (read as one, it contains a blank, or starts or ends with one)"
         );
         assert!(NoiseList::parse("198.51.100.0/33").is_err());
         assert!(NoiseList::parse("https://").is_err());

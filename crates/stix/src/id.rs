@@ -128,7 +128,7 @@ pub enum IdError {
     #[error("a STIX id has the form type--uuid")]
     NoSeparator,
     /// A type that we do not know.
-    #[error("the id begins with a type that is not known here")]
+    #[error("the id starts with an unknown type")]
     UnknownType,
     /// No uuid behind the type.
     #[error("the id does not end in a uuid")]

@@ -27,7 +27,7 @@ pub enum ValueError {
         code_point: u32,
     },
     /// A blank where none belongs.
-    #[error("contains a blank or begins or ends with one")]
+    #[error("contains a blank, or starts or ends with one")]
     Whitespace,
     /// Written so that it cannot be clicked: `hxxp://`, `evil[.]example`.
     #[error("is defanged, and what it stood for would be a guess")]

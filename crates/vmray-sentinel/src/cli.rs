@@ -58,7 +58,7 @@ pub(crate) struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// See it work: generated data, stand-ins for VMRay and Sentinel, no account needed
+    /// See it work: generated data, simulators for VMRay and Sentinel, no account needed
     Demo(Demo),
     /// Send the indicators of VMRay's verdicts to Sentinel, once or on the schedule
     Feed(Feed),
@@ -78,7 +78,7 @@ pub(crate) enum Command {
     State(State),
     /// Check settings, keys, roles and state, and say how to fix what is wrong
     Doctor,
-    /// Stand-ins for VMRay, Entra and Sentinel on this machine
+    /// Simulators of VMRay, Entra and Sentinel on this machine
     Simulate(Simulate),
     /// Show the effective settings or their schema
     #[command(subcommand)]
@@ -158,7 +158,7 @@ pub(crate) enum Quarantine {
     List,
     /// Show one record or sample
     Show {
-        /// Indicator id or its beginning, or sample id, as the list shows it
+        /// Indicator id or a unique prefix, or sample id, as the list shows it
         id: String,
     },
     /// Send records and read samples again in the next run
@@ -171,7 +171,7 @@ pub(crate) enum Quarantine {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Selection {
-    /// Indicator ids or their beginnings, and sample ids, as the list shows them
+    /// Indicator ids or unique prefixes, and sample ids, as the list shows them
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<String>,
     /// Every record and every sample
@@ -202,7 +202,7 @@ pub(crate) enum State {
     RotateLinkKey,
 }
 
-/// Stand-ins.
+/// Simulators.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
     /// Where to listen; port 0 takes a free one
@@ -224,7 +224,7 @@ pub(crate) struct Simulate {
     /// How much of the generated world is odd: 0 nothing, 1 the usual share, 5 five times as much
     #[arg(long, value_name = "TIMES", default_value_t = 1.0, value_parser = times)]
     pub(crate) odd: f64,
-    /// Switch a stand-in or the world, as in --switch vmray.field_set=2.1 (the book lists the names)
+    /// Set an option of a simulator or the world, as in --switch vmray.field_set=2.1 (the book lists the names)
     #[arg(long = "switch", value_name = "SERVICE.NAME=VALUE", value_parser = switch)]
     pub(crate) switches: Vec<(String, String)>,
     /// Faults, as JSON in this file

@@ -112,7 +112,7 @@ impl Parameters {
             None => return Ok(Vec::new()),
             Some(Value::Array(items)) => items,
             Some(Value::String(text)) if text.trim_start().starts_with('[') => {
-                serde_json::from_str(&text).map_err(|_| Error::bad(name, "begins like a list and is none"))?
+                serde_json::from_str(&text).map_err(|_| Error::bad(name, "starts like a list but is not one"))?
             }
             Some(value) => vec![value],
         };

@@ -143,7 +143,7 @@ async fn timed(app: &App, engine: &Engine, stop: &CancellationToken) -> Result<T
 fn opening(stack: &Stack, paint: Paint) -> String {
     let world = stack.vmray.world();
     format!(
-        "{}\nVMRay, Entra and Sentinel are stand-ins in this process: no account, no key, no other network.\n\n\
+        "{}\nVMRay, Entra and Sentinel are simulated in this process: no account, no key, no other network.\n\n\
          VMRay holds {} and {}. The feed reads them.\n\n",
         paint.strong("VMRay for Microsoft Sentinel, demo"),
         words::count(world.samples().count(), "sample"),
@@ -184,7 +184,7 @@ impl Story<'_> {
                 let wait =
                     format!("(answers at once; ask again after {} s for the verdict)", ANALYSIS_TIME.as_secs() + 1);
                 writeln!(text, "  {}  {}", paint.command(ask), paint.faint(wait)).unwrap_or_default();
-                let end = "The feed goes on every ten minutes. Ctrl-C ends the demo; the state folder stays.";
+                let end = "The feed runs every ten minutes. Ctrl-C ends the demo; the state folder stays.";
                 writeln!(
                     text,
                     "\n{end}\nStatus page: {}\nAPI:         {}",

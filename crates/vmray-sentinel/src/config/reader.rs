@@ -151,7 +151,7 @@ pub(crate) fn secret(text: &str) -> Result<SecretString, &'static str> {
         return Err("is still the placeholder of a template; put the value itself in its place");
     }
     if text.starts_with(['"', '\'']) {
-        return Err("begins with a quotation mark; give the value without quotes");
+        return Err("starts with a quotation mark; give the value without quotes");
     }
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("contains blanks, line breaks or characters outside ASCII; copy the value again");

@@ -118,7 +118,7 @@ pub(crate) async fn serve(
     let running = async {
         // Said at the start too, so that it is in the log before the first timer.
         if let Err(failure) = handler.engine().await {
-            log_failure(&failure, "no run can be made until this is mended");
+            log_failure(&failure, "no run is possible until this is fixed");
         }
         timer::serve(&handler, asked).await;
     };

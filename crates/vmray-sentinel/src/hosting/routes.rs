@@ -70,7 +70,7 @@ async fn forward(State(handler): State<Arc<Handler>>, request: Request) -> Respo
         Ok(callers) => return callers.routes.clone().oneshot(request).await.unwrap_or_else(|no| match no {}),
         Err(failure) => failure,
     };
-    let lines = log_failure(&failure, "no request can be answered until this is mended");
+    let lines = log_failure(&failure, "no request can be answered until this is fixed");
     let problem = json!({
         "type": "about:blank",
         "title": "Internal Server Error",

@@ -40,9 +40,9 @@ pub(super) async fn invoke(handler: &Handler, past_due: bool) -> Answer {
         }
     };
     if past_due {
-        info!("a run begins; the timer is past due, and this makes up for it");
+        info!("run started; the timer is past due");
     } else {
-        info!("a run begins");
+        info!("run started");
     }
     let hung_up = CancellationToken::new();
     let _hang_up = hung_up.clone().drop_guard();
@@ -87,7 +87,7 @@ async fn run(handler: &Handler, hung_up: &CancellationToken, taken: Taken) -> An
     match outcome {
         Some(Ok(Ok(summary))) => succeeded(&summary),
         Some(Ok(Err(failure))) if failure.exit == Exit::StoppedEarly => {
-            let line = format!("the run gave way: {}", failure.one_line());
+            let line = format!("another run is active: {}", failure.one_line());
             warn!("{line}");
             Answer::succeeded(vec![line])
         }

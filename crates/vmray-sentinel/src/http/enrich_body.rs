@@ -107,7 +107,7 @@ fn kind_of(headers: &HeaderMap) -> Result<Kind, Problem> {
 fn from_json(Json { skeleton, files }: Json) -> Result<EnrichRequest, Problem> {
     let mut reader = serde_json::Deserializer::from_slice(&skeleton);
     let body: Body = serde_path_to_error::deserialize(&mut reader).map_err(|error| wrong_json::problem(&error))?;
-    reader.end().map_err(|_| Problem::bad_request("body", "goes on after its JSON"))?;
+    reader.end().map_err(|_| Problem::bad_request("body", "continues after its JSON"))?;
     let items = body.items.iter().enumerate().map(|(at, item)| enrich_items::read(at, item, &files)).collect();
     Ok(EnrichRequest {
         items,

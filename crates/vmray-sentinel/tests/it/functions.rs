@@ -192,7 +192,7 @@ fn a_timer_while_a_run_is_on_is_answered_at_once_and_starts_none() {
     let (mut hosted, _setup) = Hosted::start(simulator.setup());
     let mut first = hosted.connect();
     first.write_all(&timer_request("VMRay", WITH_STATUS)).unwrap();
-    hosted.running.line_with("a run begins");
+    hosted.running.line_with("run started");
     let second = hosted.timer(WITH_STATUS);
     assert_eq!(second.status, 200);
     assert!(second.logs().contains("a run is on since"), "{}", second.logs());
@@ -201,7 +201,7 @@ fn a_timer_while_a_run_is_on_is_answered_at_once_and_starts_none() {
     let first = Answer::read(first);
     assert_eq!(first.status, 200, "{}", first.logs());
     assert!(first.logs().contains("stopped early"), "{}", first.logs());
-    assert_eq!(done.stdout.matches("a run begins").count(), 1, "{}", done.stdout);
+    assert_eq!(done.stdout.matches("run started").count(), 1, "{}", done.stdout);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn a_host_that_hangs_up_stops_the_run_and_the_next_one_is_free_to_begin() {
     let (mut hosted, _setup) = Hosted::start(simulator.setup());
     let mut first = hosted.connect();
     first.write_all(&timer_request("VMRay", WITH_STATUS)).unwrap();
-    hosted.running.line_with("a run begins");
+    hosted.running.line_with("run started");
     drop(first);
     hosted.running.line_with("stopped early");
     let second = hosted.timer(WITH_STATUS);
@@ -251,13 +251,13 @@ fn another_run_on_the_same_state_is_given_way_to() {
     let (mut one, setup) = Hosted::start(simulator.setup());
     let mut first = one.connect();
     first.write_all(&timer_request("VMRay", WITH_STATUS)).unwrap();
-    one.running.line_with("a run begins");
+    one.running.line_with("run started");
     // Its first call hangs only once the state is open.
     while simulator.stats()["vmray_requests"] == 0 {}
     let (other, _setup) = Hosted::start(setup);
     let answer = other.timer(WITH_STATUS);
     assert_eq!(answer.status, 200, "{}", answer.logs());
-    assert!(answer.logs().contains("the run gave way"), "{}", answer.logs());
+    assert!(answer.logs().contains("another run is active"), "{}", answer.logs());
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn quota(used: Option<i64>, limit: Option<i64>) -> Check {
     match (used, limit) {
         (Some(used), Some(limit)) if limit > 0 && used >= limit => Check::warning(
             "quota",
-            format!("{} of {} analyses used; the feed reads only and goes on", show(used), show(limit)),
+            format!("{} of {} analyses used; the feed only reads and continues", show(used), show(limit)),
         ),
         (Some(used), Some(limit)) => {
             Check::good("quota", format!("{} of {} analyses used; the feed uses none", show(used), show(limit)))

@@ -65,7 +65,7 @@ pub(super) fn find<'a>(refused: &'a [Refused], open: &'a [Open], id: &str) -> Re
             let named: Vec<_> = several.iter().take(NAMED).map(|record| record.id.as_str()).collect();
             let more = several.len().saturating_sub(NAMED);
             let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            Err(Failure::from(anyhow::anyhow!("{} ids begin with {id}: {}{more}", several.len(), named.join(", ")))
+            Err(Failure::from(anyhow::anyhow!("{} ids start with {id}: {}{more}", several.len(), named.join(", ")))
                 .with_hint("give more of the id"))
         }
     }
@@ -105,8 +105,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case("10", "2 ids begin with 10: indicator--1007")]
-    #[case("indicator--", "2 ids begin with")]
+    #[case("10", "2 ids start with 10: indicator--1007")]
+    #[case("indicator--", "2 ids start with")]
     #[case("77", "77 is not in quarantine")]
     #[case("", "is not in quarantine")]
     #[case("100", "")]

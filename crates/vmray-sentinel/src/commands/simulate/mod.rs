@@ -29,7 +29,7 @@ pub(crate) async fn run(app: &App, args: &Simulate) -> Result<Exit, Failure> {
             "--listen {} is not an address of this machine alone",
             args.listen
         ))
-        .with_hint("the stand-ins accept a key that everybody can read here; use 127.0.0.1"));
+        .with_hint("the simulators accept a key that everybody can read here; use 127.0.0.1"));
     }
     let stop = signals::stop_token(app);
     let faults = args.faults.as_deref().map(fault_file::read).transpose().map_err(Failure::usage)?.unwrap_or_default();
@@ -87,7 +87,7 @@ impl Served {
             let port = if address.port() == 0 { 0 } else { address.port().saturating_add(by) };
             SocketAddr::new(address.ip(), port)
         };
-        let context = "starting the stand-ins";
+        let context = "starting the simulators";
         let vmray = listen(stack.vmray.clone(), at(0)).await.context(context)?;
         let entra = listen(stack.entra.clone(), at(1)).await.context(context)?;
         let upload = listen(Arc::new(Control::new(stack, clock.clone())), at(2)).await.context(context)?;
@@ -121,7 +121,7 @@ impl Served {
     /// Lines that a shell can read.
     fn exports(&self) -> String {
         let mut text =
-            String::from("# Stand-ins for VMRay, Entra and Sentinel; Ctrl-C ends them. In another terminal:\n");
+            String::from("# Simulators of VMRay, Entra and Sentinel; Ctrl-C ends them. In another terminal:\n");
         for (name, value) in &self.settings {
             writeln!(text, "export {name}={}", quoted(value)).unwrap_or_default();
         }

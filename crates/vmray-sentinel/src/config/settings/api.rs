@@ -13,6 +13,6 @@ pub(crate) static API_KEYS: Setting = Setting {
 pub(crate) static PUBLIC_URL: Setting = Setting {
     aliases: &["WEBSITE_HOSTNAME"],
     doc: "Where callers reach the API from outside, for the links to answers that are not there yet. Azure sets \
-          WEBSITE_HOSTNAME by itself. Without it such links begin with /api and are relative to what was asked.",
+          WEBSITE_HOSTNAME by itself. Without it such links start with /api and are relative to what was asked.",
     ..setting("PublicUrl", Group::Api, Form::Url, Fallback::Absent, "https://vmray.soc.example")
 };

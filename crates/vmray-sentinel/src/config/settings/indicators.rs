@@ -37,7 +37,7 @@ pub(crate) static TLP: Setting = Setting {
 
 pub(crate) static ALLOW_LIST: Setting = Setting {
     doc: "Values that are never sent. `builtin` is a small reviewed list of noise; a path names a file that adds to it, with \
-          one entry a line: a domain with all below it, `=host` for one host, an address or block, a hash, or the begin of a \
+          one entry a line: a domain with all below it, `=host` for one host, an address or block, a hash, or the start of a \
           URL; a file that ends in `.csv` is a watchlist export. `none` turns the built-in list off, also beside files.",
     ..setting(
         "AllowList",

@@ -101,6 +101,6 @@ fn flag(value: &str) -> Result<bool, String> {
 fn finding(text: &str, verdict: Option<Verdict>) -> Result<Ioc, String> {
     let (kind, value) = text.split_once(':').ok_or_else(|| format!("{text} is no KIND:VALUE"))?;
     let kind = IocKind::from_word(kind).filter(|kind| *kind != IocKind::File);
-    let kind = kind.ok_or_else(|| format!("{text} begins with no kind of finding that is one value"))?;
+    let kind = kind.ok_or_else(|| format!("{text} starts with no known kind of value"))?;
     Ok(Ioc { verdict, ..Ioc::new(kind, value, Verdict::Malicious) })
 }
