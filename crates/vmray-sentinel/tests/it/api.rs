@@ -1,16 +1,20 @@
 //! `serve` as playbooks and tools call it, over a socket.
 
+use std::cell::RefCell;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::binary::{Running, Setup, get};
 use crate::simulate::Simulator;
 
 /// `serve` on a free port, with its address.
 pub(crate) struct Served {
-    running: Running,
+    running: RefCell<Running>,
+    _home: Arc<TempDir>,
     pub(crate) host: String,
 }
 
@@ -32,12 +36,17 @@ impl Served {
         let mut running = Running::start_watching_stderr(&mut setup.command(&["serve", "--listen", listen]));
         let line = running.line_with("serving the API");
         let url = line.split_once("url=").unwrap().1.trim_matches('"').trim_end_matches('/').to_owned();
-        Self { running, host: url.strip_prefix("http://").unwrap().to_owned() }
+        Self {
+            running: RefCell::new(running),
+            _home: Arc::clone(&setup.home),
+            host: url.strip_prefix("http://").unwrap().to_owned(),
+        }
     }
 
     /// Sends a request with whatever headers and body.
     pub(crate) fn ask(&self, line: &str, headers: &str, body: &[u8]) -> Answer {
-        let mut stream = TcpStream::connect(&self.host).unwrap();
+        let mut stream = TcpStream::connect(&self.host)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.running.borrow_mut().last_words()));
         let head = format!(
             "{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n{headers}\r\n",
             self.host,
@@ -64,7 +73,7 @@ impl Served {
     }
 
     pub(crate) fn stop(self) {
-        self.running.terminate().code(0);
+        self.running.into_inner().terminate().code(0);
     }
 }
 
@@ -135,7 +144,7 @@ fn keys_let_other_machines_in_and_stand_in_no_log() {
     assert_eq!(served.ask("GET /api/status", "", b"").status, 401);
     assert_eq!(served.ask("GET /api/status", &format!("X-Functions-Key: {key}\r\n"), b"").status, 200);
     assert_eq!(served.ask(&format!("GET /api/status?code={key}"), "X-Request-Id: seen-1\r\n", b"").status, 200);
-    let Served { running, .. } = served;
+    let running = served.running.into_inner();
     let done = running.terminate().code(0);
     assert!(done.stdout.contains("seen-1") && done.stdout.contains("playbook"), "{}", done.stdout);
     assert!(!done.stdout.contains(key), "the key is in the log");
@@ -237,7 +246,7 @@ fn the_log_repeats_no_password_and_little_of_what_was_sent() {
     assert_eq!(served.ask("POST /api/enrich", "X-Request-Id: seen-1\r\n", password).status, 400);
     let long = format!("{{\"sample_id\":\"\u{202e}{}\"}}", "x".repeat(900_000));
     assert_eq!(served.ask("POST /api/GetVMRaySample", "X-Request-Id: seen-2\r\n", long.as_bytes()).status, 400);
-    let Served { running, .. } = served;
+    let running = served.running.into_inner();
     let lines = running.terminate().code(0).stdout;
     assert!(lines.contains("seen-1") && lines.contains("seen-2"), "{lines}");
     assert!(!lines.contains("47114711") && !lines.contains('\u{202e}'), "{lines}");

@@ -3,13 +3,15 @@
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// A home folder and the settings for one test.
 pub(crate) struct Setup {
-    home: TempDir,
+    /// Shared with what runs in it: a folder that is removed under a process ends it.
+    pub(crate) home: Arc<TempDir>,
     environment: Vec<(String, String)>,
 }
 
@@ -22,7 +24,7 @@ pub(crate) struct Done {
 
 impl Setup {
     pub(crate) fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        Self { home: Arc::new(tempfile::tempdir().unwrap()), environment: Vec::new() }
     }
 
     /// Sets a variable for the commands of this test.
@@ -141,6 +143,14 @@ impl Running {
             stderr.read_to_string(&mut text).unwrap();
         }
         text
+    }
+
+    /// Ends it, and returns what it said after the last line that was read.
+    pub(crate) fn last_words(&mut self) -> String {
+        drop(self.child.kill());
+        let mut text = String::new();
+        self.lines.read_to_string(&mut text).unwrap();
+        format!("{:?}\n{text}", self.child.wait().unwrap())
     }
 
     /// Sends SIGTERM and waits for the end.
