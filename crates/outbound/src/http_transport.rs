@@ -277,6 +277,40 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn small_answers_that_do_not_tell_their_size_do_not_wait_for_each_other() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let slow = format!("http://{}/x", listener.local_addr().unwrap());
+        let quick = serve_once(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nquick\r\n0\r\n\r\n").await;
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (answered, is_answered) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let read = socket.read(&mut [0; 4096]).await.unwrap();
+            assert!(read > 0);
+            socket.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nslow\r\n").await.unwrap();
+            begun.send(()).unwrap();
+            // The rest comes only once the other answer is there.
+            is_answered.await.unwrap();
+            socket.write_all(b"0\r\n\r\n").await.unwrap();
+        });
+        let transport = HttpTransport::try_new(&HttpOptions::default()).unwrap();
+        // Each could be as large as all answers together may be.
+        let ask = |uri: &str| {
+            let request = http::Request::get(uri).extension(AnswerBound(64 * 1024 * 1024)).body(Bytes::new()).unwrap();
+            transport.send(request)
+        };
+        let second = async {
+            has_begun.await.unwrap();
+            let answer = ask(&quick).await.unwrap();
+            answered.send(()).unwrap();
+            answer
+        };
+        let (first, second) = tokio::join!(ask(&slow), second);
+        assert_eq!(first.unwrap().body(), "slow");
+        assert_eq!(second.body(), "quick");
+    }
+
+    #[tokio::test]
     async fn a_streamed_body_arrives_in_one_piece_with_its_length_told() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("http://{}/x", listener.local_addr().unwrap());
