@@ -83,6 +83,7 @@ pub struct RunSummary {
     /// How it ended.
     pub outcome: Outcome,
     /// Counts by name.
+    #[serde(serialize_with = "ledger::serialize_counts")]
     pub counts: BTreeMap<String, u64>,
     /// Submissions that VMRay listed, those of the overlap with the last run too.
     pub submissions_listed: u64,

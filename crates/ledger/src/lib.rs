@@ -5,6 +5,7 @@ mod checked_store;
 mod checksums;
 mod clock;
 mod command;
+mod counts;
 mod error;
 mod export;
 mod inbox;
@@ -25,6 +26,7 @@ mod writer;
 
 pub use batch::Batch;
 pub use command::{Command, Commands, PendingCommand};
+pub use counts::{counts_in_order, serialize_counts};
 pub use error::Error;
 pub use export::{Export, Exported};
 pub use inbox::{Inbox, InboxLetter};

@@ -229,5 +229,6 @@ pub struct RunRecord {
     #[serde(default)]
     pub next_step: Option<String>,
     /// Counts by name.
+    #[serde(serialize_with = "crate::counts::serialize_counts")]
     pub counts: std::collections::BTreeMap<String, u64>,
 }

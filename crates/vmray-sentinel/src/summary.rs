@@ -37,7 +37,9 @@ pub(crate) fn text(summary: &RunSummary, took: Duration, dry_run: bool, paint: P
     }
     writeln!(text).unwrap_or_default();
     let width = summary.counts.keys().map(String::len).max().unwrap_or_default();
-    let numbers = words::in_order(&summary.counts).into_iter().map(|(name, amount)| (name, words::number(amount)));
+    let numbers = ledger::counts_in_order(&summary.counts)
+        .into_iter()
+        .map(|(name, amount)| (name.replace('_', " "), words::number(amount)));
     let numbers: Vec<_> = numbers.collect();
     let digits = numbers.iter().map(|(_, number)| number.len()).max().unwrap_or_default();
     for (name, number) in numbers {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use feed::{RunOptions, RunSummary};
 use jiff::SignedDuration;
-use serde_json::json;
+use serde::Serialize;
 use simulators::{Access, IocKind, Stack, StackOptions, UploadOptions, Verdict, VmrayOptions, World};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,18 @@ use crate::{invocation, output, signals, summary, words};
 
 /// How long VMRay's stand-in analyses what the demo's visitor submits: long enough to be seen, short enough to be waited for.
 const ANALYSIS_TIME: Duration = Duration::from_secs(4);
+
+/// What `--json` prints. A `Value` would sort the counts of the runs by name.
+#[derive(Serialize)]
+struct StoryData<'a> {
+    objects_in_sentinel: usize,
+    first_run: &'a RunSummary,
+    first_run_ms: u64,
+    second_run: &'a RunSummary,
+    second_run_ms: u64,
+    state_url: &'a str,
+    page: Option<&'a str>,
+}
 
 /// One run and how long it took.
 struct Timed {
@@ -208,16 +220,16 @@ impl Story<'_> {
         }
     }
 
-    fn json(&self) -> serde_json::Value {
+    fn json(&self) -> StoryData<'_> {
         let milliseconds = |took: Duration| u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        json!({
-            "objects_in_sentinel": self.stack.upload.objects().len(),
-            "first_run": self.first.run,
-            "first_run_ms": milliseconds(self.first.took),
-            "second_run": self.second.run,
-            "second_run_ms": milliseconds(self.second.took),
-            "state_url": self.state,
-            "page": self.page,
-        })
+        StoryData {
+            objects_in_sentinel: self.stack.upload.objects().len(),
+            first_run: &self.first.run,
+            first_run_ms: milliseconds(self.first.took),
+            second_run: &self.second.run,
+            second_run_ms: milliseconds(self.second.took),
+            state_url: &self.state,
+            page: self.page.as_deref(),
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use feed::RunOptions;
-use serde_json::json;
+use feed::{RunOptions, RunSummary};
+use serde::Serialize;
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -20,6 +20,14 @@ use crate::{daemon, output, signals, summary};
 
 /// Characters of a value that are shown.
 const MAX_SHOWN: usize = 120;
+
+/// What `--json` prints. A `Value` would sort the counts of the run by name.
+#[derive(Serialize)]
+struct Ended<'a> {
+    dry_run: bool,
+    run: &'a RunSummary,
+    would_send: &'a [String],
+}
 
 pub(crate) async fn run(app: &App, args: &Feed) -> Result<Exit, Failure> {
     let config = FeedConfig::load(&app.settings)?;
@@ -42,7 +50,7 @@ pub(crate) async fn run(app: &App, args: &Feed) -> Result<Exit, Failure> {
     let run = ended.tell().await?;
     let would_send = if args.dry_run { run.notes.first_staged() } else { &[] };
     if app.json {
-        output::json(&json!({ "dry_run": args.dry_run, "run": run, "would_send": would_send }))?;
+        output::json(&Ended { dry_run: args.dry_run, run: &run, would_send })?;
     } else {
         output::text(&first_values(would_send, app.out))?;
         output::text(&summary::text(&run, took, args.dry_run, app.out))?;

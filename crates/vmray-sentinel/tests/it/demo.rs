@@ -42,6 +42,17 @@ fn the_demo_never_meets_real_settings() {
 }
 
 #[test]
+fn printed_counts_follow_the_path_of_the_data() {
+    let done = own_temporary_folder(Setup::new()).run(&["demo", "--once", "--samples", "3", "--json"]).code(0);
+    let path = ["samples_read", "filtered_out", "new", "changed", "refreshed", "unchanged", "receipts", "uploads"];
+    let path = [&path[..], &["accepted", "refused"]].concat();
+    let (_, counts) = done.stdout.split_once("\"counts\": {").unwrap();
+    let (counts, _) = counts.split_once('}').unwrap();
+    let names: Vec<_> = counts.lines().filter_map(|line| line.split('"').nth(1)).collect();
+    assert_eq!(names, path, "{counts}");
+}
+
+#[test]
 fn the_page_is_served_until_told_to_stop() {
     let setup = own_temporary_folder(Setup::new());
     let command = setup.command(&["demo", "--samples", "5", "--listen", "127.0.0.1:0"]);

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use ledger::{Reader, RunRecord, StateUrl};
-use serde_json::json;
+use serde::Serialize;
 
 use self::check::Check;
 use crate::app::App;
@@ -26,6 +26,34 @@ use crate::{output, words};
 
 /// Column of the values.
 const INDENT: usize = 16;
+
+/// What `--json` prints. A `Value` would sort the counts of runs by name.
+#[derive(Serialize)]
+struct Placed<T> {
+    state_url: String,
+    route: &'static str,
+    #[serde(flatten)]
+    content: T,
+}
+
+impl<T> Placed<T> {
+    fn new(url: &StateUrl, content: T) -> Self {
+        Self { state_url: url.to_string(), route: ROUTE, content }
+    }
+}
+
+#[derive(Serialize)]
+struct Past<'a> {
+    runs: &'a [RunRecord],
+    older: bool,
+}
+
+#[derive(Serialize)]
+struct Now<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    check: Option<&'a Check>,
+    state: &'a View,
+}
 
 pub(crate) async fn run(app: &App, args: &Status) -> Result<Exit, Failure> {
     let mut reader = config::Reader::new(&app.settings);
@@ -46,7 +74,7 @@ pub(crate) async fn run(app: &App, args: &Status) -> Result<Exit, Failure> {
         let older = runs.len() > most;
         runs.truncate(most);
         if app.json {
-            output::json(&json!({ "state_url": url.to_string(), "route": ROUTE, "runs": runs, "older": older }))?;
+            output::json(&Placed::new(&url, Past { runs: &runs, older }))?;
         } else {
             output::text(&past(&runs, older, app.out))?;
         }
@@ -57,7 +85,7 @@ pub(crate) async fn run(app: &App, args: &Status) -> Result<Exit, Failure> {
         return checked(app, &url, &view, &schedule, now);
     }
     if app.json {
-        output::json(&json!({ "state_url": url.to_string(), "route": ROUTE, "state": view }))?;
+        output::json(&Placed::new(&url, Now { check: None, state: &view }))?;
     } else {
         output::text(&text(&url, &view, now, app.width, app.out))?;
     }
@@ -68,7 +96,7 @@ pub(crate) async fn run(app: &App, args: &Status) -> Result<Exit, Failure> {
 fn checked(app: &App, url: &StateUrl, view: &View, schedule: &Schedule, now: Timestamp) -> Result<Exit, Failure> {
     let check = Check::of(view, schedule, now);
     if app.json {
-        output::json(&json!({ "state_url": url.to_string(), "route": ROUTE, "check": check, "state": view }))?;
+        output::json(&Placed::new(url, Now { check: Some(&check), state: view }))?;
     } else {
         output::text(&check.text(app.out))?;
     }
