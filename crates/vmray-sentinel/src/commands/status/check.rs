@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::invocation::in_text;
 use crate::paint::Paint;
 use crate::view::View;
+use crate::visible::visible;
 use crate::words;
 
 /// A run that is due may take this long before its absence is an alarm: a run is written down when it ends.
@@ -86,7 +87,7 @@ impl Check {
             Outcome::NeedsAttention => paint.warn("attention"),
             Outcome::Failed => paint.bad("failed"),
         };
-        let mut text = format!("{word}: {}\n", self.reason);
+        let mut text = format!("{word}: {}\n", visible(&self.reason));
         for step in &self.next_steps {
             text.push_str(step);
             text.push('\n');
@@ -122,6 +123,16 @@ mod tests {
         let check = check(outcome, now);
         assert_eq!(check.exit(), exit, "{check:?}");
         assert!(check.text(Paint::plain()).contains(said), "{}", check.text(Paint::plain()));
+    }
+
+    #[test]
+    fn the_words_of_a_server_stay_in_the_line_and_steer_no_terminal() {
+        let mut view = view("failed");
+        view.runs[0].error = Some("VMRay says \u{1b}[2J\nok: \u{202e}done".to_owned());
+        let now = "2026-01-01T08:15:00Z".parse().unwrap();
+        let text = Check::of(&view, &"*/10 * * * *".parse().unwrap(), now).text(Paint::plain());
+        let first = text.lines().next().unwrap();
+        assert!(first.ends_with("VMRay says \\u001b[2J\\u000aok: \\u202edone"), "{text}");
     }
 
     #[test]

@@ -31,6 +31,7 @@ struct StatusPage {
     quarantine_more: usize,
     open: Vec<Row>,
     open_more: usize,
+    doctor_command: String,
     replay_command: String,
     list_command: String,
     facts: Vec<Fact>,
@@ -136,6 +137,7 @@ pub(super) fn render(
             })
             .collect(),
         open_more: open.len().saturating_sub(ROWS),
+        doctor_command: invocation::command_elsewhere(&pages.state_url, "doctor"),
         replay_command: invocation::command_elsewhere(&pages.state_url, "quarantine replay --all"),
         list_command: invocation::command_elsewhere(&pages.state_url, "quarantine list"),
         facts: facts(pages, view),
@@ -348,6 +350,7 @@ mod tests {
             assert!(page.contains("badge bad\">Last run failed"), "{page}");
             assert!(page.contains("<title>Failing: VMRay"), "{page}");
             assert!(page.contains("VMRay cannot be reached"), "{page}");
+            assert!(page.contains("<code>vmray-sentinel doctor --state-url memory:</code>"), "{page}");
             assert!(page.contains("The last run that got through ended 9 min 18 s ago."), "{page}");
         }
     }
