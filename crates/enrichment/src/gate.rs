@@ -69,7 +69,7 @@ impl Gates {
     pub(crate) fn shareable_gate() -> GateReport {
         GateReport {
             gate: "shareable".to_owned(),
-            reason: "VirusTotal is not told the hash, although the request allows it; take shareable out of \
+            reason: "VirusTotal does not get the hash, although the request allows it; take shareable out of \
                      PrivacyGates to let requests decide"
                 .to_owned(),
         }

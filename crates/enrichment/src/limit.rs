@@ -87,7 +87,7 @@ impl<'a> Quota<'a> {
             }
             Err(_) => {
                 warn!("VMRay does not answer what its quota is, submitting all the same");
-                return Left::Failed(format!("was not told within {} s", ANSWERS_WITHIN.as_secs()));
+                return Left::Failed(format!("was not answered within {} s", ANSWERS_WITHIN.as_secs()));
             }
         };
         let (Some(limit), Some(used)) = (quota.quota_limit, quota.used_quota) else { return Left::NotTold };

@@ -82,7 +82,7 @@ impl Inbox {
                     waiting.push(InboxLetter { name: entry.name.clone(), left_at: letter.stored_at, content, sent });
                 }
                 Err(error) => {
-                    warn!(name = entry.name, %error, "a letter of an enrichment cannot be read");
+                    warn!(name = entry.name, %error, "an inbox entry cannot be read");
                     self.left_out.note(error);
                 }
             }

@@ -123,7 +123,7 @@ pub enum TransportError {
         size_bytes: Option<usize>,
     },
     /// It was still waiting for its turn when its caller was told to stop.
-    #[error("not sent: it waited for its turn when the run was told to stop")]
+    #[error("not sent: the run stopped while it waited for its turn")]
     NotSent,
 }
 

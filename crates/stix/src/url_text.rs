@@ -55,7 +55,7 @@ impl UrlText {
             value.truncate(start);
             value.push_str(host);
             HostForm::of(host, &reached, special, start..value.len())
-                .ok_or(ValueError::NotAUrl("its host cannot be told from its text"))?
+                .ok_or(ValueError::NotAUrl("its host cannot be recognised in its text"))?
         };
         value.push_str(after_host);
         Ok(Self { text: value, host: form })

@@ -24,7 +24,7 @@ pub(crate) fn stop_token(app: &App) -> CancellationToken {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(error) => {
-            warn!(%error, "signals cannot be caught; the process ends at once when told to");
+            warn!(%error, "signals cannot be caught; a signal ends the process at once");
             return token;
         }
     };

@@ -102,13 +102,13 @@ impl Health {
                     }
                 }
             }
-            debug!(run_id, "told the health tables");
+            debug!(run_id, "wrote to the health tables");
         };
         if tokio::time::timeout(self.within, Box::pin(writing)).await.is_err() {
             warn!(
                 run_id,
                 "{} was not written to within {} s: check that this machine reaches LogsIngestionEndpoint and Entra \
-                 (firewall, HttpsProxy, CaFile). The run is not concerned",
+                 (firewall, HttpsProxy, CaFile). The run is not affected",
                 table(at.get()),
                 self.within.as_secs()
             );
@@ -118,7 +118,7 @@ impl Health {
 
 /// What the log says of rows that were not written.
 fn refusal(stream: &str, error: &LogsError) -> String {
-    format!("the run was not told to {}: {error}; {} The run itself is not concerned", table(stream), error.hint())
+    format!("the run was not written to {}: {error}; {} The run itself is not affected", table(stream), error.hint())
 }
 
 fn table(stream: &str) -> &str {

@@ -77,7 +77,7 @@ fn quota(used: Option<i64>, limit: Option<i64>) -> Check {
             Check::good("quota", format!("{} of {} analyses used; the feed uses none", show(used), show(limit)))
         }
         (Some(used), None) => {
-            Check::good("quota", format!("{} analyses used, no limit told; the feed uses none", show(used)))
+            Check::good("quota", format!("{} analyses used, no limit reported; the feed uses none", show(used)))
         }
         (None, _) => Check::good("quota", "this server does not tell; the feed does not use any"),
     }
