@@ -39,7 +39,7 @@ fn under_the_functions_host_a_misspelt_setting_is_in_the_log_and_the_hosts_own_n
         .with("AzureWebJobsScriptRoot", "/home/site/wwwroot")
         .with("AzureFunctionsJobHost__functionTimeout", "00:10:00")
         .with("AZURE_FUNCTIONS_ENVIRONMENT", "Production")
-        .with("AZURE_CONFIG_DIR", "/root/.azure")
+        .with("AZURE_CONFIG_DIR", "/home/operator/.azure")
         .with("WEBSITE_SITE_NAME", "app");
     let mut running = Running::start_watching_stderr(&mut setup.command(&[]));
     let line = running.line_with("no setting has that name");
