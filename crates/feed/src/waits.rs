@@ -143,11 +143,15 @@ where
 {
     loop {
         match call().await {
-            Err(error) if is_wait(&error) => {}
+            Err(error) if is_wait(&error) => tokio::time::sleep(BETWEEN_CALLS).await,
             outcome => return outcome,
         }
     }
 }
+
+/// What a call that is made again takes at least. The pacer makes the rest of the wait; without one that does, nothing
+/// else would keep us from asking without end.
+pub(crate) const BETWEEN_CALLS: Duration = Duration::from_millis(100);
 
 /// Says whether VMRay only asked to wait, which the pacer does before the next call.
 pub(crate) fn is_wait(error: &vmray::Error) -> bool {

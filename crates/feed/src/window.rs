@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tracing::debug;
 use vmray::{Client, Entry, Listing, Submission, SubmissionFilter, SubmissionPages};
 
-use crate::waits::is_wait;
+use crate::waits::{BETWEEN_CALLS, is_wait};
 
 /// Submissions can become visible after others that finished later.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
@@ -135,7 +135,7 @@ pub(crate) async fn list(
 async fn next_page(pages: &mut SubmissionPages) -> Result<Option<Listing<Submission>>, vmray::Error> {
     loop {
         match pages.next().await {
-            Err(error) if is_wait(&error) => {}
+            Err(error) if is_wait(&error) => tokio::time::sleep(BETWEEN_CALLS).await,
             outcome => return outcome,
         }
     }
