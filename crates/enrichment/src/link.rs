@@ -159,7 +159,8 @@ impl Links {
             }
         }
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        *remembered = Some(Remembered { at: Instant::now(), keys: keys.clone() });
+        // That there is none is not remembered: another request of this process may look while the first key is made.
+        *remembered = (!keys.is_empty()).then(|| Remembered { at: Instant::now(), keys: keys.clone() });
         Ok(keys)
     }
 }
@@ -201,6 +202,15 @@ mod tests {
 
     fn storage() -> Storage {
         Storage::create(&StateUrl::Memory).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_request_that_comes_while_the_first_key_is_made_gets_its_link() {
+        let links = Links::of(&storage());
+        let now = at("2026-01-01T00:00:00Z");
+        // What another request has seen that is about to make the key.
+        assert!(links.keys_anew().await.unwrap().is_empty());
+        links.sign(&JobId::at(now), now).await.unwrap();
     }
 
     #[tokio::test]
