@@ -131,6 +131,7 @@ pub fn composed(finding: &Finding, style: &Style) -> Indicator {
             modified: support.last_seen,
             valid_until: style.expiry.valid_until(finding.observable.kind(), support.last_seen),
             supports: std::slice::from_ref(support),
+            incidents: &[],
         },
         style,
     );
