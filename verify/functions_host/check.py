@@ -200,7 +200,7 @@ def what_is_known(settings):
 
 def callers_are_answered():
     """Each HTTP function is answered at its address by each of its methods, with the right answer, and no key is logged"""
-    with stand_ins("--samples", 20) as (stack, settings), Hosted(settings | {"LogFilter": "trace"}) as handler:
+    with stand_ins("--samples", 20) as (stack, settings), Hosted(settings | {"LogFilter": "all=trace"}) as handler:
         one = what_is_known(settings)
         sample = {"sample_id": one["submission_sample_id"]}
         submission = {"submission_id": one["submission_id"]}
