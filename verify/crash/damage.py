@@ -137,7 +137,7 @@ def jobs_of(state, chance):
     others = [(name, WAYS[number % len(WAYS)]) for number, name in enumerate(files)]
     # What every run reads; among the rest chance may pick only files that a newer one has superseded.
     read_always = [case for case in cases if "checksums" in case[0] or (case[0] in newest.values() and "/manifest/" in case[0])]
-    runs = set(read_always) | set(chance.sample(basis, min(len(basis), RUNS // 3)))
+    runs = set(read_always) | set(chance.sample(basis, min(len(basis), RUNS * 2 // 3)))
     runs |= set(chance.sample(others, min(len(others), RUNS - len(runs))))
     return [(name, way, chance.getrandbits(32), (name, way) in runs) for name, way in cases]
 
