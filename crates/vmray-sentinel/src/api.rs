@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::{
+    EnrichConfig, IndicatorConfig, Problems, ROUTE, Reader, SentinelConfig, Settings, StateConfig, VmrayConfig,
+    public_url, transport,
+};
 use enrichment::functions::{Functions, LARGEST_UPLOAD, Resubmit};
 use enrichment::{Enrichment, Parts, SpoolRoom, Uploads};
 use indicators::Style;
@@ -10,10 +14,6 @@ use ledger::{StateUrl, Storage};
 use outbound::{Clock, RetryPolicy, ServiceUrl, Transport};
 use tokio_util::task::TaskTracker;
 
-use crate::config::{
-    EnrichConfig, IndicatorConfig, Problems, ROUTE, Reader, SentinelConfig, Settings, StateConfig, VmrayConfig,
-    public_url, transport,
-};
 use crate::connect;
 use crate::failure::Failure;
 use crate::http::{Api, Metrics, Recent};

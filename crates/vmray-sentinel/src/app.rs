@@ -3,10 +3,10 @@
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
+use config::{Environment, LogConfig, Problems, Settings};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use outbound::{Clock, SystemClock};
 
-use crate::config::{Environment, LogConfig, Problems, Settings};
 use crate::failure::Failure;
 use crate::paint::Paint;
 

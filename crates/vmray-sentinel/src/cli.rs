@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, ValueHint};
+use config::{Environment, LogFormat, Scope, duration};
 use jiff::Timestamp;
 
-use crate::config::{Environment, LogFormat, Scope, duration};
 use crate::set_flag::{SetFlag, assignment};
 use crate::{hosting, invocation};
 

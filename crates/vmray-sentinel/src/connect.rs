@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::{HealthConfig, SentinelConfig, VmrayConfig};
 use outbound::{Clock, Exchange, Pacer, RetryPolicy, Transport};
 use sentinel::{Identity, LogsClient, Tokens, UploadClient};
-
-use crate::config::{HealthConfig, SentinelConfig, VmrayConfig};
 
 /// What we call ourselves.
 pub(crate) const USER_AGENT: &str = concat!("vmray-sentinel/", env!("CARGO_PKG_VERSION"));

@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::{
+    HealthConfig, IndicatorConfig, Problems, ROUTE, Reader, Schedule, SentinelConfig, Settings, StateConfig,
+    VmrayConfig, initial_fetch, schedule, transport,
+};
 use feed::{Failed, Feed, Limits, Progress, RunOptions, RunSummary};
 use indicators::Style;
 use jiff::{SignedDuration, Timestamp};
@@ -14,10 +18,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug_span};
 
 use crate::api::{ApiConfig, ApiSettings};
-use crate::config::{
-    HealthConfig, IndicatorConfig, Problems, ROUTE, Reader, Schedule, SentinelConfig, Settings, StateConfig,
-    VmrayConfig, initial_fetch, schedule, transport,
-};
 use crate::connect;
 use crate::failure::Failure;
 use crate::health::Health;

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use config::Problems;
 use serde::Serialize;
 
-use crate::config::Problems;
 use crate::exit::Exit;
 use crate::invocation::in_text;
 use crate::paint::Paint;

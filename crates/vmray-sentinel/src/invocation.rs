@@ -11,8 +11,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use config::{self, Environment};
+
 use crate::cli::Global;
-use crate::config::{self, Environment};
 
 /// What the program is called where nobody knows better.
 const NAME: &str = "vmray-sentinel";

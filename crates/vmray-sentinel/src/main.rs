@@ -9,7 +9,6 @@ mod api;
 mod app;
 mod cli;
 mod commands;
-mod config;
 mod connect;
 mod daemon;
 mod engine;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::IsTerminal;
 
-use crate::config::Environment;
+use config::Environment;
 
 /// Paints text, or leaves it as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

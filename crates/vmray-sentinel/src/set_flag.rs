@@ -5,8 +5,6 @@ use std::ffi::OsStr;
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::{Arg, Command, Error};
 
-use crate::config;
-
 /// Reads `NAME=VALUE`. Whether there is such a setting is checked with all the others, which knows near misses.
 #[derive(Debug, Clone)]
 pub(crate) struct SetFlag;

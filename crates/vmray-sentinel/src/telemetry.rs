@@ -6,13 +6,13 @@
 
 use std::io::{self, IsTerminal as _, Write};
 
+use config::{LogConfig, LogFormat};
 use indicatif::MultiProgress;
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::writer::MakeWriterExt as _;
 
-use crate::config::{LogConfig, LogFormat};
 use crate::visible::in_one_direction;
 
 /// Starts logging. Lines and progress bars share the terminal through `bars`.

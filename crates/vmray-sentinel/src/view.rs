@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use config::ROUTE;
 use jiff::Timestamp;
 use ledger::{Command, Commands, OpenSample, QuarantineRecord, Reader, Records, RunRecord, Storage};
 use serde::Serialize;
-
-use crate::config::ROUTE;
 
 /// Runs that are shown.
 const RUNS: usize = 10;

@@ -1,10 +1,10 @@
 //! `config show`, `config schema` and `config api-key`.
 
+use config::{self, Scope, Shown};
 use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Config;
-use crate::config::{self, Scope, Shown};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -69,7 +69,7 @@ fn table(shown: &[Shown], paint: Paint) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Environment, Settings};
+    use config::{Environment, Settings};
 
     #[test]
     fn the_table_is_aligned_and_masks_secrets() {

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use config::{ApiKeys, Environment, Settings};
 use feed::{RunOptions, RunSummary};
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -17,7 +18,6 @@ use super::serve::feed_and_site;
 use super::simulate::{Making, Served};
 use crate::app::App;
 use crate::cli::Demo;
-use crate::config::{ApiKeys, Environment, Settings};
 use crate::engine::{Changes, Engine, FeedConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;

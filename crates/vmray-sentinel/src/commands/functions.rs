@@ -1,9 +1,9 @@
 //! `functions`: under the Azure Functions host.
 
+use config::LogConfig;
 use tracing::warn;
 
 use crate::app::App;
-use crate::config::LogConfig;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{hosting, signals, telemetry};

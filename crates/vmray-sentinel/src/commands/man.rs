@@ -12,7 +12,6 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::cli::Cli;
-use crate::config;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;

@@ -14,11 +14,11 @@ mod simulate;
 mod state;
 mod status;
 
+use ::config::{Environment, Settings};
 use tracing::warn;
 
 use crate::app::{App, Quiet};
 use crate::cli::{Cli, Command};
-use crate::config::{Environment, Settings};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::in_text;

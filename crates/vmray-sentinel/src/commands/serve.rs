@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use config::{ApiKeys, api_keys, feed_is_configured};
 use feed::RunOptions;
 use serde_json::json;
 use tokio::sync::watch;
@@ -13,7 +14,6 @@ use tracing::{info, warn};
 use crate::api::ApiConfig;
 use crate::app::App;
 use crate::cli::Serve;
-use crate::config::{ApiKeys, api_keys, feed_is_configured};
 use crate::engine::{Changes, Engine, FeedConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -1,11 +1,11 @@
 //! `state export`: all that is known, as lines of JSON. `state rotate-link-key`: another key for links to answers.
 
+use config::ROUTE;
 use ledger::{Error, Reader};
 use serde_json::json;
 
 use crate::app::App;
 use crate::cli::State;
-use crate::config::ROUTE;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;

@@ -15,6 +15,7 @@ mod tests;
 use std::cell::Cell;
 use std::time::Duration;
 
+use config::{HealthConfig, ROUTE, Schedule};
 use feed::RunSummary;
 use jiff::Timestamp;
 use outbound::RetryPolicy;
@@ -22,7 +23,6 @@ use sentinel::{Identity, LogsClient, LogsError};
 use tracing::{debug, warn};
 use uuid::Uuid;
 
-use crate::config::{HealthConfig, ROUTE, Schedule};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use rows::About;

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use config::{Environment, Settings};
 use feed::{Outcome, RunOptions, RunSummary};
 use outbound::{Clock, TokioClock};
 use serde_json::{Map, Value};
@@ -17,7 +18,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::instrument::WithSubscriber as _;
 
 use super::rows::{self, About};
-use crate::config::{Environment, Settings};
 use crate::engine::{Changes, Engine, FeedConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -6,10 +6,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use config::Environment;
 use serde_json::Value;
 use tracing::warn;
-
-use crate::config::Environment;
 
 /// The folder that holds `host.json`, as the host names it.
 const APP_ROOT: &str = "FUNCTIONS_APP_ROOT_PATH";

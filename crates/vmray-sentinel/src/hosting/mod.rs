@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use config::{Environment, Problems, feed_is_configured};
 use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -40,7 +41,6 @@ use tracing::{error, info, warn};
 
 use crate::api::ApiConfig;
 use crate::app::App;
-use crate::config::{Environment, Problems, feed_is_configured};
 use crate::engine::{Changes, Engine, FeedConfig};
 use crate::failure::Failure;
 use crate::http::{self, Api};

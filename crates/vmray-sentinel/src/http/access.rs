@@ -19,13 +19,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use config::{ApiKeys, Scope};
 use outbound::ServiceUrl;
 use url::Url;
 
 use super::observe::Caller;
 use super::problem::Problem;
 use super::{callers_page, operations, pages};
-use crate::config::{ApiKeys, Scope};
 
 /// Judges requests.
 #[derive(Debug)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, header};
+use config::duration;
 use enrichment::{EnrichOptions, EnrichRequest, IncidentId, Item, ItemKind, SpoolRoom, read_tag};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -15,7 +16,6 @@ use super::body::{PLAIN_BYTES, rest};
 use super::enrich_items::{self, file_item, read_text, unreadable};
 use super::problem::Problem;
 use super::wrong_json;
-use crate::config::duration;
 
 /// The longest wait that a caller may ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);

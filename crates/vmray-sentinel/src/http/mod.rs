@@ -41,14 +41,13 @@ use std::sync::Arc;
 
 use axum::routing::{get, post};
 use axum::{Router, middleware};
+use config::ApiKeys;
 use enrichment::functions::{Function, Functions};
 use enrichment::{Enrichment, SpoolRoom, Swept};
 use outbound::ServiceUrl;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
-
-use crate::config::ApiKeys;
 
 pub(crate) use metrics::Metrics;
 pub(crate) use pages::Pages;

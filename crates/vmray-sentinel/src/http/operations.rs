@@ -1,9 +1,8 @@
 //! The table of what the API answers. Router tests, `/openapi.json` and `/docs` all read it here.
 
+use config::Scope;
 use enrichment::functions::Function;
 pub(super) use enrichment::functions::{Form, Parameter};
-
-use crate::config::Scope;
 
 /// One path with one method.
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@ use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
+use config::ApiKeys;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -26,7 +27,6 @@ use tracing::debug;
 
 use super::places::{Limits, Places};
 use super::writes::Moving;
-use crate::config::ApiKeys;
 use crate::failure::Failure;
 
 /// How long the head of a request may take; a connection that asks nothing is closed after this, too.
@@ -166,7 +166,7 @@ mod tests {
     async fn other_machines_are_refused_before_listening_unless_keys_are_set() {
         let failure = Server::bind("0.0.0.0:0".parse().unwrap(), &ApiKeys::default()).await.unwrap_err();
         assert_eq!(failure.exit, crate::exit::Exit::Usage);
-        let entry = crate::config::make_api_key("soc", crate::config::Scope::Read).unwrap().entry;
+        let entry = config::make_api_key("soc", config::Scope::Read).unwrap().entry;
         assert!(Server::bind("0.0.0.0:0".parse().unwrap(), &entry.parse().unwrap()).await.is_ok());
     }
 

@@ -6,11 +6,11 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use config::{Environment, Reader, Settings, StateConfig, transport};
 use ledger::{Error, Objects, Storage};
 use outbound::{Clock, SystemClock, Transport};
 
 use super::{Changes, open};
-use crate::config::{Environment, Reader, Settings, StateConfig, transport};
 use crate::suite;
 
 /// Opens the place that the environment names, in the folder `folder` below it.

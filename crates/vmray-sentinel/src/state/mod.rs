@@ -2,18 +2,16 @@
 
 #[cfg(test)]
 mod azurite;
-mod blob;
-mod blob_service;
-mod blob_trouble;
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use config::{self, Reader, StateConfig};
 use ledger::{Error, StateUrl, Storage};
 use outbound::{Clock, Transport};
 
 use crate::app::App;
-use crate::config::{self, Reader, StateConfig};
+use crate::connect::USER_AGENT;
 use crate::failure::Failure;
 
 /// Whether what is opened may change.
@@ -34,7 +32,7 @@ pub(crate) fn open(
 ) -> Result<Storage, Error> {
     match config {
         StateConfig::Here(url) => here(url, changes),
-        StateConfig::Blob(blob) => blob::connect(blob, transport, clock),
+        StateConfig::Blob(blob) => azure_storage::connect(blob, transport, clock, USER_AGENT),
     }
 }
 
@@ -55,7 +53,7 @@ pub(crate) fn of(app: &App, changes: Changes) -> Result<(StateUrl, Storage), Fai
             let mut reader = Reader::new(&app.settings);
             let transport = config::transport(&mut reader);
             let transport: Arc<dyn Transport> = Arc::new(reader.finish(transport)?);
-            blob::connect(blob, &transport, &app.clock)
+            azure_storage::connect(blob, &transport, &app.clock, USER_AGENT)
         }
     };
     let storage = opened.map_err(|error| failed(&url, error))?;

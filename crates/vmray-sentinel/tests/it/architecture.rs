@@ -19,6 +19,8 @@ const DIRECTION: &[(&str, &[&str])] = &[
     ("delivery", &["outbound", "stix", "sentinel", "indicators", "ledger"]),
     ("feed", &["outbound", "stix", "vmray", "sentinel", "indicators", "ledger", "delivery"]),
     ("enrichment", &["outbound", "stix", "vmray", "sentinel", "indicators", "ledger", "delivery"]),
+    ("azure-storage", &["outbound", "stix", "sentinel", "ledger"]),
+    ("config", &["outbound", "stix", "sentinel", "indicators", "ledger", "azure-storage", "enrichment"]),
     (
         "vmray-sentinel",
         &[
@@ -32,16 +34,18 @@ const DIRECTION: &[(&str, &[&str])] = &[
             "feed",
             "enrichment",
             "simulators",
+            "azure-storage",
+            "config",
         ],
     ),
     // Makes what is released of the whole, and knows none of it.
     ("xtask", &[]),
 ];
 
-/// What is started by hand or by the host.
-const PROGRAMS: [&str; 2] = ["vmray-sentinel", "xtask"];
+/// What is started by hand or by the host, and what reads its settings.
+const PROGRAMS: [&str; 3] = ["vmray-sentinel", "config", "xtask"];
 
-/// Libraries of the outermost layer: flags, configuration files, pages and the log set-up belong to the programs.
+/// Libraries of the outermost layer: flags, configuration files, pages and the log set-up belong to these.
 const ONLY_PROGRAMS: &[&str] = &["anyhow", "askama", "axum", "clap", "indicatif", "toml", "tracing-subscriber"];
 
 #[test]

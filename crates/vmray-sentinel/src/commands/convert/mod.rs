@@ -9,6 +9,7 @@ mod left_out;
 
 use std::collections::BTreeMap;
 
+use config::IndicatorConfig;
 use indicators::{Finding, Parts, Reading, Rules, Severity, Style, SubmissionFacts, Support};
 use jiff::Timestamp;
 use stix::{Bundle, Object, Observable, StixId};
@@ -18,7 +19,6 @@ use self::input::Input;
 use self::left_out::LeftOut;
 use crate::app::App;
 use crate::cli::Convert;
-use crate::config::IndicatorConfig;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{output, words};

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use config::{HealthConfig, SentinelConfig};
 use outbound::{Clock, RetryPolicy, Transport};
 use sentinel::{LogsError, RuleId};
 
 use super::remote::PATIENCE;
 use super::report::Check;
-use crate::config::{HealthConfig, SentinelConfig};
 use crate::{connect, health};
 
 /// Name of the check.

@@ -1,7 +1,8 @@
 //! What can be checked without asking anybody.
 
+use config::{Problems, SentinelConfig, Settings};
+
 use super::report::Check;
-use crate::config::{Problems, SentinelConfig, Settings};
 
 /// Settings: one failure for each problem, and for each variable that looks like a setting and is none.
 pub(super) fn settings(settings: &Settings, problems: &Problems, sentinel: Option<&SentinelConfig>) -> Vec<Check> {

@@ -11,11 +11,11 @@ mod state_check;
 
 use std::sync::Arc;
 
+use config::{self, HealthConfig, IndicatorConfig, Reader, SentinelConfig, StateConfig, VmrayConfig};
 use outbound::Transport;
 
 use self::report::{Check, Report};
 use crate::app::App;
-use crate::config::{self, HealthConfig, IndicatorConfig, Reader, SentinelConfig, StateConfig, VmrayConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use config::{API, SentinelConfig, VmrayConfig};
 use jiff::SignedDuration;
 use outbound::{Clock, RetryPolicy, Transport};
 use sentinel::{TokenError, UploadError, WorkspaceId};
 use vmray::SubmissionFilter;
 
 use super::report::Check;
-use crate::config::{API, SentinelConfig, VmrayConfig};
 use crate::{connect, words};
 
 /// A doctor is asked by a person who waits.

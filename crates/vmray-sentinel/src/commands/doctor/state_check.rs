@@ -5,12 +5,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use config::{ROUTE, StateConfig};
 use jiff::Timestamp;
 use ledger::{Objects, Reader, StateUrl, Storage};
 use outbound::{Clock, Transport};
 
 use super::report::Check;
-use crate::config::{ROUTE, StateConfig};
 use crate::state::{self, Changes};
 use crate::words;
 

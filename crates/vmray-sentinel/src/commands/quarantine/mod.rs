@@ -5,13 +5,13 @@
 mod select;
 mod shown;
 
+use config::ROUTE;
 use ledger::{Command, Commands, Reader, Storage};
 use serde_json::json;
 
 use self::select::{Held, Selected};
 use crate::app::App;
 use crate::cli::Quarantine;
-use crate::config::ROUTE;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::state::{self, Changes, DoingWithState as _};

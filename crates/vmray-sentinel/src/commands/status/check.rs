@@ -1,10 +1,10 @@
 //! `status --check`: is the feed well?
 
+use config::Schedule;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::failed;
-use crate::config::Schedule;
 use crate::exit::Exit;
 use crate::invocation::in_text;
 use crate::paint::Paint;

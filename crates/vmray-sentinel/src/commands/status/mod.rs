@@ -7,6 +7,7 @@ mod check;
 
 use std::fmt::Write as _;
 
+use config::{self, ROUTE, Schedule};
 use jiff::Timestamp;
 use ledger::{Reader, RunRecord, StateUrl};
 use serde::Serialize;
@@ -14,7 +15,6 @@ use serde::Serialize;
 use self::check::Check;
 use crate::app::App;
 use crate::cli::Status;
-use crate::config::{self, ROUTE, Schedule};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invocation::{self, in_text};

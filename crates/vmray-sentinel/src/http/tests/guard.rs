@@ -1,12 +1,12 @@
 //! Who may do what: keys and their scopes however a path is written, and pages of other sites.
 
 use axum::http::StatusCode;
+use config::{Scope, make_api_key};
 use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
 
 use super::{Bench, ask};
-use crate::config::{Scope, make_api_key};
 use crate::http::operations::{self, Method};
 
 const URL: &str = "http://a.example/";

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use config::{ApiKeys, Environment, Scope, Settings, make_api_key};
 use ledger::{StateUrl, Storage};
 use outbound::{Clock, TokioClock, Transport as _};
 use rstest::rstest;
@@ -22,7 +23,6 @@ use tower::ServiceExt as _;
 use super::operations::{self, Method};
 use super::{Pages, api, site};
 use crate::api::ApiConfig;
-use crate::config::{ApiKeys, Environment, Scope, Settings, make_api_key};
 use crate::live::Live;
 
 struct Answer {

@@ -1,0 +1,155 @@
+//! What is logged, and how.
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+
+use crate::problem::{Problem, Problems};
+use crate::settings;
+use crate::source::{Origin, Settings};
+
+/// The crates of this program, as the log names them. A bare level means these.
+const OURS: [&str; 11] = [
+    "outbound",
+    "vmray",
+    "stix",
+    "sentinel",
+    "indicators",
+    "ledger",
+    "delivery",
+    "feed",
+    "enrichment",
+    "simulators",
+    "vmray_sentinel",
+];
+/// How a filter names every part, other people's too.
+const ALL: &str = "all";
+/// What other people's parts log where nothing is said about them.
+const OTHERS: &str = "warn";
+
+/// How logs are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// Directives of the log, each for one part.
+    pub filter: String,
+    /// Whether the operator chose the filter.
+    pub chosen: bool,
+    pub format: LogFormat,
+}
+
+/// Logs for people or for machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// As if nobody had set anything.
+impl Default for LogConfig {
+    fn default() -> Self {
+        let filter = match settings::LOG_FILTER.default {
+            settings::Fallback::Text(text) => directives(text),
+            _ => String::new(),
+        };
+        Self { filter, chosen: false, format: LogFormat::Text }
+    }
+}
+
+impl LogConfig {
+    /// Reads these settings alone. They come first, so that the rest can be logged.
+    pub fn load(settings: &Settings) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let filter = settings.get(&settings::LOG_FILTER);
+        let format = settings.get(&settings::LOG_FORMAT);
+        let directives = filter.map(|value| directives(&value.text)).unwrap_or_default();
+        if let Some(value) = filter
+            && let Err(error) = EnvFilter::try_new(&directives)
+        {
+            problems.push(Problem::invalid(&settings::LOG_FILTER, &value.origin, format!("is no log filter: {error}")));
+        }
+        let parsed = match format.map(|value| value.text.to_ascii_lowercase()).as_deref() {
+            None | Some("text") => LogFormat::Text,
+            Some("json") => LogFormat::Json,
+            Some(other) => {
+                let origin = format.map_or(&Origin::Default, |value| &value.origin);
+                problems.push(Problem::invalid(
+                    &settings::LOG_FORMAT,
+                    origin,
+                    format!("is `{other}`; expected text or json"),
+                ));
+                LogFormat::Text
+            }
+        };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            filter: directives,
+            chosen: filter.is_some_and(|value| value.origin != Origin::Default),
+            format: parsed,
+        })
+    }
+}
+
+/// Turns a filter as operators write it into directives: a bare level is that of our own crates, `all=LEVEL` that of
+/// everything, and others log only warnings unless they are named.
+fn directives(text: &str) -> String {
+    let mut directives = Vec::new();
+    let mut others = OTHERS.to_owned();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let of_all = part.strip_prefix(ALL).and_then(|rest| rest.trim_start().strip_prefix('=')).map(str::trim);
+        if let Some(level) = of_all.filter(|level| level.parse::<LevelFilter>().is_ok()) {
+            level.clone_into(&mut others);
+        } else if let Ok(level) = part.parse::<LevelFilter>() {
+            // Who wants less than warnings of us wants less of the others, too.
+            if level < LevelFilter::WARN {
+                part.clone_into(&mut others);
+            }
+            directives.extend(OURS.iter().map(|name| format!("{name}={part}")));
+        } else {
+            directives.push(part.to_owned());
+        }
+    }
+    directives.insert(0, others);
+    directives.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[test]
+    fn every_crate_of_the_workspace_is_ours() {
+        let crates = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).unwrap();
+        let mut names: Vec<_> =
+            crates.map(|entry| entry.unwrap().file_name().into_string().unwrap().replace('-', "_")).collect();
+        names.sort();
+        let mut ours = OURS.to_vec();
+        ours.sort_unstable();
+        assert_eq!(names, ours);
+    }
+
+    #[rstest]
+    #[case("debug", "warn,outbound=debug,", "vmray_sentinel=debug")]
+    #[case("info,slatedb=info", "warn,outbound=info,", ",slatedb=info")]
+    #[case("error", "error,outbound=error,", "vmray_sentinel=error")]
+    #[case("off", "off,outbound=off,", "vmray_sentinel=off")]
+    #[case("all=debug", "debug", "debug")]
+    #[case("trace, all = info", "info,outbound=trace,", "vmray_sentinel=trace")]
+    #[case("feed=trace", "warn,feed=trace", "feed=trace")]
+    fn a_bare_level_is_that_of_our_crates(#[case] text: &str, #[case] begins: &str, #[case] ends: &str) {
+        let directives = directives(text);
+        assert!(directives.starts_with(begins) && directives.ends_with(ends), "{directives}");
+        assert!(EnvFilter::try_new(&directives).is_ok(), "{directives}");
+    }
+
+    #[test]
+    fn what_is_no_filter_is_an_error() {
+        for text in ["loud=very=much", "feed=loud", "all=loud"] {
+            let flags = [("LogFilter".to_owned(), text.to_owned())];
+            let settings = Settings::load(&flags, crate::Environment::default(), None);
+            assert!(LogConfig::load(&settings).is_err(), "{text}");
+        }
+    }
+}
