@@ -8,7 +8,7 @@ use crate::settings;
 use crate::source::{Origin, Settings};
 
 /// The crates of this program, as the log names them. A bare level means these.
-const OURS: [&str; 11] = [
+const OURS: [&str; 13] = [
     "outbound",
     "vmray",
     "stix",
@@ -19,6 +19,8 @@ const OURS: [&str; 11] = [
     "feed",
     "enrichment",
     "simulators",
+    "azure_storage",
+    "config",
     "vmray_sentinel",
 ];
 /// How a filter names every part, other people's too.

@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p feed --bench run` prints one line a case. The first case runs in real time with its state on disk;
 //! the second on paused time, where only waiting counts; the third counts calls.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::cast_precision_loss, dead_code, reason = "a benchmark prints floats and borrows the tests' world")]
 
 #[path = "../tests/it/world.rs"]

@@ -1,5 +1,5 @@
 //! The ledger through its public face, on disk and in memory.
-#![allow(missing_docs, clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod commands;
 mod conformance;

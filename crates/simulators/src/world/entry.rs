@@ -6,7 +6,6 @@ use super::{Ioc, IocKind, Submission, Verdict};
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each says itself")]
 pub enum EntryKind {
     Domain,
     Ip,

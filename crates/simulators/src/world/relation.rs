@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 /// How a child came out of its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "each says itself")]
 pub enum RelationKind {
     Attachment,
     EmbeddedUrl,

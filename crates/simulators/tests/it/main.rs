@@ -3,7 +3,6 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    missing_docs,
     reason = "a test that cannot go on shall stop"
 )]
 

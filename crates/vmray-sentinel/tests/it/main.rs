@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::string_slice,
-    missing_docs,
     reason = "a test that cannot go on has failed, in functions of its own too"
 )]
 
