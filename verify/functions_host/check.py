@@ -177,7 +177,7 @@ def timer_while_a_run_is_on():
         took = time.monotonic() - began
         if first.done():
             yield "the first run was over before the second could meet it"
-        if second["invocation"] != "succeeded" or "a run is on since" not in " ".join(second["logs"]):
+        if second["invocation"] != "succeeded" or "a run has been active since" not in " ".join(second["logs"]):
             yield f"the second: {shown(second)}"
         if status["status"] != 200:
             yield f"a caller: {shown(status)}"

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 
+use crate::likeness;
 use crate::problem::{Problem, Problems};
 use crate::settings::{self, CONFIG_URL, Form, Setting};
 
@@ -72,10 +73,10 @@ fn unknown(key: &str, place: &str) -> Problem {
             .with_hint("this version reads one account and one route, from settings at the top of the file");
     }
     if key == CONFIG_URL {
-        return Problem::general(format!("{place}: {key} names the file itself and cannot stand in it"));
+        return Problem::general(format!("{place}: {key} names the file itself and cannot be set in it"));
     }
     let problem = Problem::general(format!("{place}: {key} is not a setting"));
-    match settings::nearest(key) {
+    match likeness::nearest(key) {
         Some(setting) => problem.with_hint(format!("did you mean {}?", setting.name)),
         None => problem.with_hint("`vmray-sentinel config show` lists every setting"),
     }

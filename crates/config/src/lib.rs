@@ -12,6 +12,7 @@ mod enrich;
 mod environment;
 mod file;
 mod health;
+mod likeness;
 mod logs;
 mod manual;
 mod misspelt;

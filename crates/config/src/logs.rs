@@ -23,6 +23,10 @@ const OURS: [&str; 13] = [
     "config",
     "vmray_sentinel",
 ];
+/// The levels, as they are written.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+/// Up to so many slips of the fingers a name is taken for another one.
+const SLIPS: usize = 2;
 /// How a filter names every part, other people's too.
 const ALL: &str = "all";
 /// What other people's parts log where nothing is said about them.
@@ -63,10 +67,13 @@ impl LogConfig {
         let filter = settings.get(&settings::LOG_FILTER);
         let format = settings.get(&settings::LOG_FORMAT);
         let directives = filter.map(|value| directives(&value.text)).unwrap_or_default();
-        if let Some(value) = filter
-            && let Err(error) = EnvFilter::try_new(&directives)
-        {
-            problems.push(Problem::invalid(&settings::LOG_FILTER, &value.origin, format!("is no log filter: {error}")));
+        if let Some(value) = filter {
+            let wrong = value.text.split(',').map(str::trim).find_map(wrong_part);
+            let wrong = wrong
+                .or_else(|| EnvFilter::try_new(&directives).err().map(|error| format!("is no log filter: {error}")));
+            if let Some(wrong) = wrong {
+                problems.push(Problem::invalid(&settings::LOG_FILTER, &value.origin, wrong));
+            }
         }
         let parsed = match format.map(|value| value.text.to_ascii_lowercase()).as_deref() {
             None | Some("text") => LogFormat::Text,
@@ -115,6 +122,33 @@ fn directives(text: &str) -> String {
     directives.join(",")
 }
 
+/// Says what is wrong with a part of a filter that the library would take for the name of a part that nobody has, so
+/// that nothing would be logged and nobody would know why.
+fn wrong_part(part: &str) -> Option<String> {
+    let (name, level) = part.split_once('=').map_or((part, None), |(name, level)| (name.trim(), Some(level.trim())));
+    let is_known = OURS.contains(&name) || name == ALL || name.parse::<LevelFilter>().is_ok();
+    if name.is_empty() || is_known && level.is_none_or(|level| !level.is_empty()) || name.contains("::") {
+        return None;
+    }
+    if level == Some("") {
+        return Some(format!("has no level after `{part}`; expected {name}=LEVEL, as in {name}=debug"));
+    }
+    let meant = [LEVELS.as_slice(), OURS.as_slice()].concat().into_iter();
+    let meant = meant.map(|word| (strsim::damerau_levenshtein(word, name), word)).min();
+    match (meant, level) {
+        (Some((distance, meant)), _) if distance <= SLIPS && name.len() > SLIPS => {
+            Some(format!("has the part `{name}`, which is not known; did you mean {meant}?"))
+        }
+        (_, None) => Some(format!(
+            "has the part `{name}`, which is neither a level ({}) nor one of this program's parts ({}); another one is \
+             written {name}=LEVEL",
+            LEVELS.join(", "),
+            OURS.join(", ")
+        )),
+        (_, Some(_)) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -148,10 +182,33 @@ mod tests {
 
     #[test]
     fn what_is_no_filter_is_an_error() {
-        for text in ["loud=very=much", "feed=loud", "all=loud"] {
-            let flags = [("LogFilter".to_owned(), text.to_owned())];
-            let settings = Settings::load(&flags, crate::Environment::default(), None);
-            assert!(LogConfig::load(&settings).is_err(), "{text}");
+        for text in ["loud=very=much", "feed=loud", "all=loud", "loud", "debug,loud", "loud=", "feed="] {
+            assert!(load(text).is_err(), "{text}");
         }
+    }
+
+    #[rstest]
+    #[case("debgu", "did you mean debug?")]
+    #[case("wran", "did you mean warn?")]
+    #[case("info,feeed=debug", "did you mean feed?")]
+    #[case("vmray-sentinel=debug", "did you mean vmray_sentinel?")]
+    fn a_typo_that_would_log_nothing_is_an_error_with_a_suggestion(#[case] text: &str, #[case] said: &str) {
+        let problems = load(text).unwrap_err().to_string();
+        assert!(problems.contains(said), "{problems}");
+    }
+
+    #[rstest]
+    #[case("feed")]
+    #[case("DEBUG")]
+    #[case("hyper_util=debug,slatedb=info")]
+    #[case("info,vmray_sentinel::http=trace,")]
+    #[case("enrichment[request]=debug")]
+    fn a_filter_of_known_parts_is_taken(#[case] text: &str) {
+        assert!(load(text).is_ok(), "{text}");
+    }
+
+    fn load(text: &str) -> Result<LogConfig, Problems> {
+        let flags = [("LogFilter".to_owned(), text.to_owned())];
+        LogConfig::load(&Settings::load(&flags, crate::Environment::default(), None))
     }
 }

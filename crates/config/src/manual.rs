@@ -15,7 +15,7 @@ pub fn manual_page() -> String {
     section(&mut page, "DESCRIPTION");
     page.text(marked(
         "Flags win over the environment, the environment over the file (`--config FILE` or `ConfigUrl`), the file over the \
-         default. In the environment, names are matched without regard to case; in the file they are written as here, and \
+         default. In the environment, names are case-insensitive; in the file they are written as here, and \
          an unknown key is an error. Any setting that is no secret can be given as `--set NAME=VALUE`. `vmray-sentinel \
          config show` prints what is in effect and where it comes from. Durations are written `90s`, `15m`, `24h`, `7d`.",
     ));
@@ -39,7 +39,7 @@ fn meaning(setting: &Setting) -> String {
         sentences.push(format!("One of {}.", choices.join(", ")));
     }
     sentences.extend(match setting.default {
-        Fallback::Required => Some("There is no default, and it is needed.".to_owned()),
+        Fallback::Required => Some("It is required.".to_owned()),
         Fallback::Absent => None,
         Fallback::Text(default) => Some(format!("Default: `{default}`.")),
         Fallback::Computed(how) => Some(format!("Default: {how}.")),

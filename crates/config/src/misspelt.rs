@@ -11,8 +11,8 @@
 //! named in [`OTHERS`].
 
 use crate::environment::Environment;
+use crate::likeness::{known, near, nearest};
 use crate::problem::Problem;
-use crate::settings::{self, ALL, CONFIG_URL};
 
 /// Names of many programs that are close to one of ours: `HttpsProxy`, `NoProxy`, `ApiKeys`.
 const OF_MANY: [&str; 5] = ["http_proxy", "https_proxy", "no_proxy", "all_proxy", "api_key"];
@@ -32,11 +32,6 @@ const HOST_STORAGE: [&str; 6] =
     ["queueserviceuri", "tableserviceuri", "fileserviceuri", "tenantid", "clientsecret", "accountkey"];
 /// Endings of the variables that Kubernetes makes for every service of a namespace (`VMRAY_SERVICE_HOST`).
 const OF_A_SERVICE: [&str; 4] = ["_service_host", "_service_port", "_port", "_addr"];
-/// From this length on two slips are still recognised.
-const LONG: usize = 12;
-/// Below this length only what keeps the letters is recognised: `TMP` is one letter away from `Tlp`.
-const SHORT: usize = 6;
-
 /// Returns a problem for each variable that is set and looks like a misspelt setting.
 pub(crate) fn find(environment: &Environment) -> Vec<Problem> {
     environment.set_names().filter_map(|name| suspicion(name, environment)).collect()
@@ -51,7 +46,7 @@ fn suspicion(name: &str, environment: &Environment) -> Option<Problem> {
     if storage.is_some_and(|rest| HOST_STORAGE.contains(&rest)) {
         return None;
     }
-    if let Some(meant) = near(&lower) {
+    if let Some(meant) = near(&lower).filter(|_| !OF_MANY.contains(&lower.as_str())) {
         // Names of the SDKs are set for other programs too; they say something only where ours is missing.
         let foreign = lower.starts_with("azure_");
         let is_set = environment.get(meant).is_ok_and(|found| found.is_some());
@@ -63,7 +58,7 @@ fn suspicion(name: &str, environment: &Environment) -> Option<Problem> {
     let rest = name.strip_prefix("Azure").or_else(|| name.strip_prefix("azure"));
     let like_ours =
         lower.starts_with("vmray") || rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()));
-    like_ours.then(|| warning(name, settings::nearest(name).map(|setting| setting.name)))
+    like_ours.then(|| warning(name, nearest(name).map(|setting| setting.name)))
 }
 
 fn warning(name: &str, meant: Option<&'static str>) -> Problem {
@@ -72,52 +67,6 @@ fn warning(name: &str, meant: Option<&'static str>) -> Problem {
         Some(meant) => problem.with_hint(format!("did you mean {meant}?")),
         None => problem.with_hint("`vmray-sentinel config show` lists every setting"),
     }
-}
-
-fn known() -> impl Iterator<Item = &'static str> {
-    ALL.into_iter()
-        .flat_map(|setting| std::iter::once(&setting.name).chain(setting.aliases))
-        .copied()
-        .chain([CONFIG_URL])
-}
-
-/// Returns the known name that was meant, if it is hardly another one.
-fn near(lower: &str) -> Option<&'static str> {
-    if OF_MANY.contains(&lower) {
-        return None;
-    }
-    let plain = without_separators(lower);
-    known()
-        .filter_map(|known| {
-            let wanted = without_separators(&known.to_lowercase());
-            let slips = match wanted.len() {
-                0..SHORT => usize::from(is_swapped(&plain, &wanted)),
-                SHORT..LONG => 1,
-                _ => 2,
-            };
-            let distance = strsim::damerau_levenshtein(&plain, &wanted);
-            (distance <= slips).then_some((distance, known))
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
-}
-
-fn without_separators(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '_' | '-' | '.')).collect()
-}
-
-/// Says whether two texts have the same letters, in another order, or one of them twice.
-fn is_swapped(one: &str, other: &str) -> bool {
-    let letters = |text: &str| {
-        let mut letters: Vec<char> = text.chars().collect();
-        letters.sort_unstable();
-        letters
-    };
-    let (mut one, other) = (letters(one), letters(other));
-    if one.len() == other.len() + 1 {
-        one.dedup();
-    }
-    one == other
 }
 
 fn is_of_a_service(lower: &str) -> bool {

@@ -115,7 +115,7 @@ pub fn reference() -> String {
     let mut page = String::from(
         "# Settings\n\n\
          Flags win over the environment, the environment over the file (`--config FILE` or `ConfigUrl`), the file over \
-         the default. In the environment, names are matched without regard to case; in the file they are written as \
+         the default. In the environment, names are case-insensitive; in the file they are written as \
          here, and an unknown key is an error. Any setting that is no secret can be given as `--set NAME=VALUE`. \
          `vmray-sentinel config show` prints what is in effect and where it comes from, `config schema` the JSON schema \
          of the file. Durations are written `90s`, `15m`, `24h`, `7d`; `0` is zero.\n\n\
@@ -126,7 +126,7 @@ pub fn reference() -> String {
         page.push_str("| setting | default | example | meaning |\n|---|---|---|---|\n");
         for setting in ALL.into_iter().filter(|setting| setting.group == group) {
             let default = match setting.default {
-                Fallback::Required => "none, needed".to_owned(),
+                Fallback::Required => "none, required".to_owned(),
                 Fallback::Absent => "none".to_owned(),
                 Fallback::Text(text) => format!("`{text}`"),
                 Fallback::Computed(how) => how.to_owned(),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::environment::Environment;
 use crate::file;
+use crate::likeness;
 use crate::misspelt;
 use crate::problem::{Problem, Problems};
 use crate::settings::{self, ALL, CONFIG_URL, Fallback, Form, Setting};
@@ -177,7 +178,7 @@ fn flag(name: &str, text: &str) -> Result<&'static Setting, Problem> {
         Some(setting) => Ok(setting),
         None => {
             let problem = Problem::general(format!("--set {name}: there is no such setting"));
-            Err(match settings::nearest(name) {
+            Err(match likeness::nearest(name) {
                 Some(setting) => problem.with_hint(format!("did you mean {}?", setting.name)),
                 None => problem.with_hint("`vmray-sentinel config show` lists every setting"),
             })
@@ -193,7 +194,7 @@ fn secret_flag(name: &str, what: &str) -> Problem {
 fn conflicting(name: &str, spellings: &[String]) -> Problem {
     let message = format!("{name} is set more than once, to different values: {}", spellings.join(" and "));
     let problem = Problem { setting: settings::find(name).map(|setting| setting.name), ..Problem::general(message) };
-    problem.with_hint(format!("keep only {name}; names are matched without regard to case"))
+    problem.with_hint(format!("keep only {name}; names are case-insensitive"))
 }
 
 fn unresolved(setting: &'static Setting) -> Problem {
@@ -206,7 +207,7 @@ fn unresolved(setting: &'static Setting) -> Problem {
         hints: vec![
             "give the app's managed identity the role Key Vault Secrets User on the vault, and check the secret's name"
                 .to_owned(),
-            "the reason stands in the Azure portal: your Function app > Settings > Environment variables > Source"
+            "the Azure portal shows the reason: your Function app > Settings > Environment variables > Source"
                 .to_owned(),
             format!("outside Azure App Service nothing replaces references: set {} to the value itself", setting.name),
         ],
@@ -247,7 +248,7 @@ mod tests {
 
           VmrayAPIKey still reads @Microsoft.KeyVault(...): the reference was not replaced by the secret
             give the app's managed identity the role Key Vault Secrets User on the vault, and check the secret's name
-            the reason stands in the Azure portal: your Function app > Settings > Environment variables > Source
+            the Azure portal shows the reason: your Function app > Settings > Environment variables > Source
             outside Azure App Service nothing replaces references: set VmrayAPIKey to the value itself
         ");
     }

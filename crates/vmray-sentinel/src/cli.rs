@@ -34,6 +34,7 @@ pub(crate) struct Cli {
 
 /// Flags of every command.
 #[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
     /// Configuration file (TOML); the environment wins over it
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -41,7 +42,7 @@ pub(crate) struct Global {
     /// Override one setting, as in --set Tlp=green
     #[arg(long = "set", global = true, value_name = "NAME=VALUE", value_parser = SetFlag, hide_possible_values = true)]
     pub(crate) set: Vec<(String, String)>,
-    /// Where the state lies; short for --set StateUrl=...
+    /// Where the state is kept; short for --set StateUrl=...
     #[arg(long, global = true, value_name = "URL|FOLDER", value_hint = ValueHint::DirPath)]
     pub(crate) state_url: Option<String>,
     /// Print one JSON object on stdout
@@ -68,12 +69,12 @@ pub(crate) enum Command {
     Functions,
     /// Turn VMRay reports from disk into a STIX bundle, offline
     Convert(Convert),
-    /// Look at what Sentinel refused or VMRay did not give, try it again or drop it
+    /// Look at what Sentinel refused or VMRay did not show, and retry or drop it
     #[command(subcommand)]
     Quarantine(Quarantine),
     /// What the feed has done and what is open; exit 1 after a run that failed
     Status(Status),
-    /// Print all that is known, or replace the key of links
+    /// Export the state, or replace the key that signs links
     #[command(subcommand)]
     State(State),
     /// Check settings, keys, roles and state, and say how to fix what is wrong
@@ -105,10 +106,10 @@ pub(crate) struct Demo {
     #[arg(long)]
     pub(crate) once: bool,
     /// Samples in the generated world
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) samples: u32,
     /// Seed of the generated world
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, value_name = "N", default_value_t = 7)]
     pub(crate) seed: u64,
     /// Where the status page listens
     #[arg(long, value_name = "ADDR:PORT", default_value_t = PAGE)]
@@ -127,7 +128,7 @@ pub(crate) struct Feed {
     /// Read and compare, but send and store nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Stop cleanly after this long, as in 9m; uploads that are on the wire then are waited for (30 s at most)
+    /// Stop cleanly after this long, as in 9m; uploads on the wire are waited for, 30 s at most
     #[arg(long, value_name = "DURATION", value_parser = budget)]
     pub(crate) time_budget: Option<Duration>,
 }
@@ -144,9 +145,9 @@ pub(crate) struct Serve {
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
     /// summary_v2.json files and replies of /rest/sample/ID/iocs, folders with such files, or - for standard input
-    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[arg(required = true, value_name = "FILE|FOLDER|-", value_hint = ValueHint::FilePath)]
     pub(crate) files: Vec<PathBuf>,
-    /// When the values were seen, instead of the time in the report or of the file (of now, from standard input)
+    /// When the values were seen; default: the time in the report, else that of the file (for standard input, now)
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub(crate) seen: Option<Timestamp>,
 }
@@ -185,7 +186,7 @@ pub(crate) struct Status {
     /// For monitors, one line: exit 1 when the last run failed or the next is overdue, 4 when something is held back
     #[arg(long, conflicts_with = "runs")]
     pub(crate) check: bool,
-    /// List so many past runs, newest first; those of the last 30 days are always kept
+    /// List the last N runs, newest first; those of the last 30 days are always kept
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) runs: Option<u32>,
     /// Only runs that started before this time
@@ -198,7 +199,7 @@ pub(crate) struct Status {
 pub(crate) enum State {
     /// Print every record as a line of JSON; may run beside a feed
     Export,
-    /// Sign links to answers of the API with a new key; links that are out work until they expire
+    /// Sign links to answers of the API with a new key; existing links work until they expire
     RotateLinkKey,
 }
 
@@ -209,10 +210,10 @@ pub(crate) struct Simulate {
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
     pub(crate) listen: SocketAddr,
     /// Seed of the generated world
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, value_name = "N", default_value_t = 7)]
     pub(crate) seed: u64,
     /// Samples in the generated world
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, value_name = "N", default_value_t = 200)]
     pub(crate) samples: u32,
     /// When the last submission of the generated world finishes, instead of now: the same seed, samples and time are
     /// the same world
@@ -241,10 +242,10 @@ pub(crate) enum Config {
     Schema,
     /// Make a key for the API: prints it once, and its entry for ApiKeys
     ApiKey {
-        /// Who will use it; stands in the log
+        /// Name of the caller, as the log shows it
         name: String,
         /// What it allows
-        #[arg(long, value_enum, default_value_t = Scope::Read)]
+        #[arg(long, value_name = "read|submit", value_enum, default_value_t = Scope::Read)]
         scope: Scope,
     },
     /// Print the reference page of the settings, as Markdown

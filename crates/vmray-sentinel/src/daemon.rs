@@ -66,13 +66,7 @@ async fn once(
         .await;
     let failed = match &ended.outcome {
         Ok(summary) => {
-            info!(
-                outcome = ?summary.outcome,
-                quarantine = summary.quarantine_open,
-                open_samples = summary.samples_open,
-                "run ended: {}",
-                words::counts(&summary.counts)
-            );
+            run_summary::log(summary);
             if let Some(dropped) = &summary.all_dropped {
                 warn!("{}", run_summary::all_dropped(dropped));
             }

@@ -47,7 +47,7 @@ impl Display {
         let bars = bars(&Progress::default())
             .into_iter()
             .map(|bar| {
-                let shown = drawn.add(ProgressBar::new(0).with_style(style.clone()).with_prefix(bar.name));
+                let shown = drawn.add(ProgressBar::new(1).with_style(style.clone()).with_prefix(bar.name));
                 shown.set_message("");
                 shown
             })

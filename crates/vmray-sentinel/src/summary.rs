@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use feed::{AllDropped, LONGEST_WAITS, Outcome, RunSummary};
 use jiff::SignedDuration;
+use tracing::info;
 
 use crate::exit::Exit;
 use crate::paint::Paint;
@@ -19,6 +20,17 @@ pub(crate) fn exit(summary: &RunSummary) -> Exit {
         }
         Outcome::Done => Exit::Done,
     }
+}
+
+/// Logs a run that ended.
+pub(crate) fn log(run: &RunSummary) {
+    info!(
+        outcome = ?run.outcome,
+        quarantine = run.quarantine_open,
+        open_samples = run.samples_open,
+        "run ended: {}",
+        words::counts(&run.counts)
+    );
 }
 
 /// The run for people.
@@ -45,11 +57,12 @@ pub(crate) fn text(summary: &RunSummary, took: Duration, dry_run: bool, paint: P
     for (name, number) in numbers {
         writeln!(text, "  {name:<width$}  {number:>digits$}").unwrap_or_default();
     }
-    if let Some(note) = more_sent(summary) {
+    if let Some(note) = sent_note(summary) {
         writeln!(text, "\n  {}", paint.faint(note)).unwrap_or_default();
     }
     if let Some(cursor) = summary.cursor {
-        writeln!(text, "\n  VMRay is read until {}", words::time(cursor)).unwrap_or_default();
+        let read = if dry_run { "VMRay would be read" } else { "VMRay is read" };
+        writeln!(text, "\n  {read} until {}", words::time(cursor)).unwrap_or_default();
     }
     if let Some(dropped) = &summary.all_dropped {
         writeln!(text, "\n{}", paint.warn(all_dropped(dropped))).unwrap_or_default();
@@ -57,26 +70,45 @@ pub(crate) fn text(summary: &RunSummary, took: Duration, dry_run: bool, paint: P
     let held = [(summary.quarantine_open, "refused record"), (summary.samples_open, "open sample")];
     let held: Vec<_> = held.iter().filter(|(n, _)| *n > 0).map(|(n, noun)| words::count(*n, noun)).collect();
     if !held.is_empty() {
-        let command = paint.command(invocation::command("quarantine list"));
-        writeln!(text, "\n{} Why: {command}", paint.warn(format!("{} held back.", held.join(" and "))))
-            .unwrap_or_default();
+        let held = held.join(" and ");
+        if dry_run {
+            // The state does not know of them, so there is no list to look at.
+            writeln!(text, "\n{}", paint.warn(format!("{held} would be held back."))).unwrap_or_default();
+        } else {
+            let command = paint.command(invocation::command("quarantine list"));
+            writeln!(text, "\n{} Why: {command}", paint.warn(format!("{held} held back."))).unwrap_or_default();
+        }
     }
     text
 }
 
-/// Why more objects were sent than the run found, where there were more.
-pub(crate) fn more_sent(summary: &RunSummary) -> Option<String> {
+/// Why the first run of a state changes and refreshes what no earlier run has found.
+pub(crate) fn found_again(first_run: &RunSummary) -> Option<String> {
+    let count = |name: &str| first_run.counts.get(name).copied().unwrap_or_default();
+    (count("changed") + count("refreshed") > 0)
+        .then(|| "Changed and refreshed are values of this run that a later sample or submission has, too.".to_owned())
+}
+
+/// Why more or fewer objects were sent than the run found.
+pub(crate) fn sent_note(summary: &RunSummary) -> Option<String> {
     let count = |name: &str| summary.counts.get(name).copied().unwrap_or_default();
     let found = count("new") + count("changed") + count("refreshed");
-    let more = (count("accepted") + count("refused")).checked_sub(found).filter(|more| *more > 0)?;
-    Some(match more {
-        1 => "One object more than these was sent: the identity that all indicators name as their creator.".to_owned(),
-        more => format!(
+    let sent = count("accepted") + count("refused");
+    let all_sent = summary.outcome == Outcome::Done && summary.outbox_left == 0 && sent > 0;
+    match sent.checked_sub(found) {
+        Some(0) => None,
+        Some(1) => Some(
+            "One object more than these was sent: the identity that all indicators name as their creator.".to_owned(),
+        ),
+        Some(more) => Some(format!(
             "{} objects more than these were sent: what an earlier run had left, or the identity that all indicators name as \
              their creator.",
             words::number(more)
-        ),
-    })
+        )),
+        None => all_sent.then(|| {
+            "Fewer objects than these were sent: a value that changed again before it was sent is sent once.".to_owned()
+        }),
+    }
 }
 
 /// What to say of a run that could send nothing of what it read, and what to look at.
@@ -93,7 +125,7 @@ pub(crate) fn all_dropped(dropped: &AllDropped) -> String {
             "VMRay gives no verdict on any of them: an old server or a key without the right to see verdicts; ask VMRay's \
              administrator"
         }
-        "expired" => "all were over on arrival: compare the clocks, and see IndicatorExpirationInDays",
+        "expired" => "all had expired on arrival: compare the clocks, and see IndicatorExpirationInDays",
         "allow_listed" => "the allow-list matches all of them; see AllowList",
         "not_an_ioc" => "VMRay lists all of them as artifacts, not as IOCs",
         _ => "`vmray-sentinel state export` holds a receipt for each of them",

@@ -4,7 +4,7 @@ use crate::setting::{Fallback, Form, Group, Setting, setting};
 
 pub(crate) static API_KEYS: Setting = Setting {
     doc: "Who may call the API and see the pages: entries NAME:SCOPE:HASH, the scope being read or submit, the hash that of \
-          the key. Several hold at once, so a key is replaced by adding its successor first. Without keys only this \
+          the key. Several keys are valid at once, so a key is replaced by adding its successor first. Without keys only this \
           machine is served. The Functions host has keys of its own; there this setting is not read.",
     obtain: "`vmray-sentinel config api-key NAME --scope submit` makes a key and prints its entry",
     ..setting("ApiKeys", Group::Api, Form::List, Fallback::Absent, "soc:read:<64 digits>,playbook:submit:<64 digits>")

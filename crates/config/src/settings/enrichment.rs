@@ -16,7 +16,7 @@ pub(crate) static REUSE_HOURS: Setting = Setting {
 
 pub(crate) static RESUBMIT: Setting = Setting {
     doc: "Whether something is analysed again although VMRay knows its verdict, which costs quota each time. A request to \
-          /api/enrich can say so for itself.",
+          /api/enrich can ask for it, too.",
     ..setting("Resubmit", Group::Enrichment, Form::Choice(&["false", "true"]), Fallback::Text("false"), "true")
 };
 

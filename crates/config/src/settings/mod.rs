@@ -93,16 +93,6 @@ pub fn may_be_repeated(name: &str, value: &str) -> bool {
     })
 }
 
-/// Returns the setting whose name is most like `name`, if one is like it at all.
-pub(crate) fn nearest(name: &str) -> Option<&'static Setting> {
-    let wanted = name.to_lowercase();
-    ALL.into_iter()
-        .map(|setting| (strsim::jaro_winkler(&wanted, &setting.name.to_lowercase()), setting))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, setting)| setting)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,13 +110,5 @@ mod tests {
         for setting in ALL.iter().filter(|setting| setting.default == Fallback::Required) {
             assert!(!setting.obtain.is_empty(), "{}", setting.name);
         }
-    }
-
-    #[test]
-    fn a_misspelled_name_is_recognised() {
-        assert_eq!(nearest("VmrayBaseUrl"), Some(&VMRAY_BASE_URL));
-        assert_eq!(nearest("vmray_api_key"), Some(&VMRAY_API_KEY));
-        assert_eq!(nearest("Pollling"), Some(&POLLING));
-        assert_eq!(nearest("colour"), None);
     }
 }

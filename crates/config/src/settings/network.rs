@@ -3,7 +3,7 @@
 use crate::setting::{Fallback, Form, Group, Setting, setting};
 
 pub(crate) static HTTPS_PROXY: Setting = Setting {
-    doc: "Proxy for every outgoing request. User and password may stand in it.",
+    doc: "Proxy for every outgoing request. It may contain user and password.",
     ..setting("HttpsProxy", Group::Network, Form::SecretUrl, Fallback::Absent, "http://proxy.example:3128")
 };
 

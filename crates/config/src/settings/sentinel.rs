@@ -31,8 +31,8 @@ pub(crate) static AZURE_CLIENT_SECRET: Setting = Setting {
 };
 
 pub(crate) static AZURE_CLIENT_SECRET_EXPIRES: Setting = Setting {
-    doc: "When the client secret ends: a day, which counts from its start in UTC, or an RFC 3339 time. It stands in the rows \
-          of the health tables, so that an alert can tell of it in time, and does nothing else.",
+    doc: "When the client secret ends: a day, which counts from its start in UTC, or an RFC 3339 time. It is written to the \
+          rows of the health tables, so that an alert can warn in time, and has no other effect.",
     obtain: "Azure portal, Microsoft Entra ID > App registrations > your app > Certificates & secrets: Expires",
     ..setting("AzureClientSecretExpires", Group::Sentinel, Form::Text, Fallback::Absent, "2027-06-30")
 };

@@ -3,7 +3,7 @@
 use crate::setting::{Fallback, Form, Group, Setting, setting};
 
 pub(crate) static STATE_URL: Setting = Setting {
-    doc: "Where the state lies: a folder, `az://account/container/folder` in Azure Blob storage (the folder may be left \
+    doc: "Where the state is kept: a folder, `az://account/container/folder` in Azure Blob storage (the folder may be left \
           out; the container must exist), or `memory:` for a trial that forgets. Under Azure Functions the default is \
           the container `vmray-sentinel-state` in the app's storage account.",
     ..setting(

@@ -27,7 +27,9 @@ fn api_key(app: &App, name: &str, scope: Scope) -> Result<(), Failure> {
         output::json(&json!({ "key": made.key, "entry": made.entry }))?;
     } else {
         output::text(&format!("key    {}\nentry  {}\n", app.out.strong(&made.key), made.entry))?;
-        app.say("The key is shown this once; give it to its user. Add the entry to ApiKeys, separated by a comma.\n");
+        app.say(
+            "The key is shown only this once; give it to its user. Add the entry to ApiKeys, separated by a comma.\n",
+        );
     }
     Ok(())
 }

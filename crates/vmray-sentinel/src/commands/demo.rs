@@ -173,7 +173,7 @@ impl Story<'_> {
         let arrived = format!("{} in Sentinel", words::count(indicators, "indicator"));
         row("first run", &format!("{}   {}", paint.good(arrived), paint.faint(span(self.first.took))));
         row("", &words::counts(&self.first.run.counts));
-        if let Some(note) = summary::more_sent(&self.first.run) {
+        for note in [summary::found_again(&self.first.run), summary::sent_note(&self.first.run)].into_iter().flatten() {
             row("", &paint.faint(note).to_string());
         }
         row("second run", &format!("{}   {}", self.second(), paint.faint(span(self.second.took))));
@@ -193,13 +193,17 @@ impl Story<'_> {
             Some(page) => {
                 writeln!(text, "  {}", paint.command(format!("curl {}", self.objects_url))).unwrap_or_default();
                 let ask = format!("curl --json '{{\"items\":[{{\"url\":\"http://new.example/\"}}]}}' {page}api/enrich");
-                let wait =
-                    format!("(answers at once; ask again after {} s for the verdict)", ANALYSIS_TIME.as_secs() + 1);
-                writeln!(text, "  {}  {}", paint.command(ask), paint.faint(wait)).unwrap_or_default();
+                writeln!(text, "  {}", paint.command(ask)).unwrap_or_default();
+                // A line of its own: what stands beside a command is pasted with it.
+                let wait = format!(
+                    "The last one answers at once; ask again after {} s for the verdict.",
+                    ANALYSIS_TIME.as_secs() + 1
+                );
+                writeln!(text, "\n{}", paint.faint(wait)).unwrap_or_default();
                 let end = "The feed runs every ten minutes. Ctrl-C ends the demo; the state folder stays.";
                 writeln!(
                     text,
-                    "\n{end}\nStatus page: {}\nAPI:         {}",
+                    "{end}\nStatus page: {}\nAPI:         {}",
                     paint.strong(page),
                     paint.strong(format!("{page}docs"))
                 )

@@ -13,7 +13,6 @@ use crate::engine::{Changes, Engine, FeedConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::live::Live;
-use crate::paint::Paint;
 use crate::progress::Display;
 use crate::visible::visible;
 use crate::{daemon, output, signals, summary};
@@ -47,19 +46,22 @@ pub(crate) async fn run(app: &App, args: &Feed) -> Result<Exit, Failure> {
     let ended = engine.run(&options, &stop, |progress| display.show(progress)).await;
     display.finish();
     let took = ended.took;
+    if let Ok(run) = &ended.outcome {
+        summary::log(run);
+    }
     let run = ended.tell().await?;
     let would_send = if args.dry_run { run.notes.first_staged() } else { &[] };
     if app.json {
         output::json(&Ended { dry_run: args.dry_run, run: &run, would_send })?;
     } else {
-        output::text(&first_values(would_send, app.out))?;
+        output::text(&first_values(would_send))?;
         output::text(&summary::text(&run, took, args.dry_run, app.out))?;
     }
     Ok(summary::exit(&run))
 }
 
 /// What a dry run would have sent, to be looked at before the first real run.
-fn first_values(values: &[String], paint: Paint) -> String {
+fn first_values(values: &[String]) -> String {
     if values.is_empty() {
         return String::new();
     }
@@ -68,6 +70,6 @@ fn first_values(values: &[String], paint: Paint) -> String {
         let shown: String = visible(value).chars().take(MAX_SHOWN).collect();
         writeln!(text, "  {shown}").unwrap_or_default();
     }
-    writeln!(text, "\n{}\n", paint.faint("Nothing of this was sent, and nothing was stored.")).unwrap_or_default();
+    writeln!(text).unwrap_or_default();
     text
 }

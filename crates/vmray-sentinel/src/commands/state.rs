@@ -27,7 +27,7 @@ async fn rotate_link_key(app: &App) -> Result<Exit, Failure> {
     if app.json {
         output::json(&json!({ "state_url": url.to_string(), "rotated": true }))?;
     } else {
-        output::text("A new key signs links within two minutes; links that are out work until they expire.\n")?;
+        output::text("A new key signs links within two minutes; existing links work until they expire.\n")?;
     }
     Ok(Exit::Done)
 }

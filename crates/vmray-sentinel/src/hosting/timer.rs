@@ -34,7 +34,7 @@ pub(super) async fn invoke(handler: &Handler, past_due: bool) -> Answer {
     let taken = match handler.turn.take(handler.app.clock.now()) {
         Ok(taken) => taken,
         Err(since) => {
-            let line = format!("nothing to do: a run is on since {}", words::time(since));
+            let line = format!("nothing to do: a run has been active since {}", words::time(since));
             info!("{line}");
             return Answer::succeeded(vec![line]);
         }
@@ -79,7 +79,7 @@ async fn run(handler: &Handler, hung_up: &CancellationToken, taken: Taken) -> An
     let outcome = tokio::select! {
         outcome = &mut within => outcome,
         () = hung_up.cancelled() => {
-            info!("the host hung up; the run stops");
+            info!("the host closed the connection; the run stops");
             stop.cancel();
             within.await
         }

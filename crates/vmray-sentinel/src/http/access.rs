@@ -128,7 +128,7 @@ fn hosts(request: &Request) -> Result<Vec<&str>, Problem> {
     let mut named = request.headers().get_all(header::HOST).into_iter();
     let header = named.next().map(|host| host.to_str().unwrap_or_default());
     if named.next().is_some() {
-        return Err(Problem::bad_request("Host", "stands in the request more than once"));
+        return Err(Problem::bad_request("Host", "is in the request more than once"));
     }
     Ok(header.into_iter().chain(request.uri().authority().map(Authority::as_str)).collect())
 }

@@ -52,7 +52,7 @@ fn token(query: &str) -> Result<String, Problem> {
     let (_, token) = tokens.next().ok_or_else(|| Problem::bad_request("token", "is missing"))?;
     match tokens.next() {
         None => Ok(token.into_owned()),
-        Some(_) => Err(Problem::bad_request("token", "stands in the link more than once")),
+        Some(_) => Err(Problem::bad_request("token", "is in the link more than once")),
     }
 }
 

@@ -88,7 +88,7 @@ fn kind_of(headers: &HeaderMap) -> Result<Kind, Problem> {
     let mut given = headers.get_all(header::CONTENT_TYPE).into_iter();
     let Some(first) = given.next() else { return Ok(Kind::Json) };
     if given.next().is_some() {
-        return Err(wrong("stands in the request more than once"));
+        return Err(wrong("is in the request more than once"));
     }
     let text = first.to_str().map_err(|_| wrong("cannot be read"))?;
     let kind = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -51,7 +51,7 @@ pub(super) async fn observe(State(metrics): State<Arc<Metrics>>, request: Reques
     };
     let outcome = AssertUnwindSafe(answer).catch_unwind().instrument(span.clone()).await;
     let mut response = outcome.unwrap_or_else(|_| {
-        span.in_scope(|| error!("the request ended in a fault of this program"));
+        span.in_scope(|| error!("the request ended in an internal error"));
         Problem::internal().into_response()
     });
     let problem = response.extensions_mut().remove::<Problem>();

@@ -103,7 +103,7 @@ impl Problem {
     /// No route of that name.
     pub(super) fn no_route() -> Self {
         Self::new(StatusCode::NOT_FOUND, "no-route", "There is no such address", "nothing is served at this address")
-            .with_next_step("see /openapi.json for what is served; names are matched without regard to case")
+            .with_next_step("see /openapi.json for what is served; paths are case-insensitive")
     }
 
     /// The route does not answer to this method.
@@ -119,12 +119,11 @@ impl Problem {
 
     /// No key, or one that is not known.
     pub(super) fn no_key() -> Self {
-        let mut problem =
-            Self::new(StatusCode::UNAUTHORIZED, "key", "A key is needed", "no key that is known came with the request")
-                .with_next_step(
-                    "send one in the header X-Functions-Key, X-Api-Key or Authorization: Bearer; \
+        let mut problem = Self::new(StatusCode::UNAUTHORIZED, "key", "A key is needed", "the request has no known key")
+            .with_next_step(
+                "send one in the header X-Functions-Key, X-Api-Key or Authorization: Bearer; \
                      `vmray-sentinel config api-key NAME` makes one",
-                );
+            );
         problem.challenge = true;
         problem
     }
@@ -232,8 +231,8 @@ impl Problem {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "A fault of this program",
-            "the request ended in a fault of this program",
+            "Internal error",
+            "the request ended in an internal error",
         )
         .with_next_step("report it with the log lines that carry the request id")
     }

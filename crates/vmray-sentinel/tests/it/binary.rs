@@ -69,12 +69,18 @@ impl Setup {
 
     /// Runs a line as a shell does, in the home folder; the binary is found by its name.
     pub(crate) fn shell(&self, line: &str) -> Done {
+        done(&mut self.shell_command(line))
+    }
+
+    /// The shell that runs a line, still to be started.
+    pub(crate) fn shell_command(&self, line: &str) -> Command {
         let bin = Path::new(assert_cmd::cargo::cargo_bin!("vmray-sentinel")).parent().unwrap().to_str().unwrap();
         let path = format!("{bin}:/usr/local/bin:/usr/bin:/bin");
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", line]).env_clear().env("HOME", self.home.path()).env("PATH", path);
         shell.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        done(shell.current_dir(self.home.path()).stdin(Stdio::null()))
+        shell.current_dir(self.home.path()).stdin(Stdio::null());
+        shell
     }
 }
 

@@ -1,5 +1,6 @@
 //! Help, completions, settings: what needs nothing but the binary.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use rstest::rstest;
@@ -7,20 +8,100 @@ use serde_json::Value;
 
 use crate::binary::Setup;
 
-#[rstest]
-#[case::whole(&[])]
-#[case::demo(&["demo"])]
-#[case::feed(&["feed"])]
-#[case::serve(&["serve"])]
-#[case::convert(&["convert"])]
-#[case::quarantine(&["quarantine"])]
-#[case::simulate(&["simulate"])]
-#[case::state(&["state"])]
-#[case::config(&["config"])]
-fn help_is_as_the_book_describes(#[case] command: &[&str]) {
-    // By its name: the help calls the program as it was called, and a longer path would break lines elsewhere.
-    let help = Setup::new().shell(&format!("vmray-sentinel {} --help", command.join(" "))).code(0).stdout;
-    insta::assert_snapshot!(format!("help_{}", command.join("_")), help);
+/// The help of a command, called by its name: the help calls the program as it was called, and a longer path would break
+/// lines elsewhere.
+fn help(command: &str) -> String {
+    Setup::new().shell(&format!("vmray-sentinel {command} --help")).code(0).stdout
+}
+
+/// The lines of a section of a help, without their indent.
+fn section<'a>(help: &'a str, title: &str) -> Vec<&'a str> {
+    let lines = help.lines().skip_while(|line| line.trim_end_matches(':') != title).skip(1);
+    lines.take_while(|line| line.is_empty() || line.starts_with(' ')).map(str::trim).collect()
+}
+
+/// Every command of the program as its own help lists them, groups included, each with its help.
+fn all_commands() -> Vec<(String, String)> {
+    let mut found = vec![(String::new(), help("")), ("man".to_owned(), help("man"))];
+    let mut at = 0;
+    while let Some((command, text)) = found.get(at).cloned() {
+        let inner =
+            section(&text, "Commands").into_iter().filter_map(|line| line.split_once("  ")?.0.split(' ').next());
+        for inner in inner.filter(|inner| *inner != "help") {
+            let name = format!("{command} {inner}").trim().to_owned();
+            let text = help(&name);
+            found.push((name, text));
+        }
+        at += 1;
+    }
+    found
+}
+
+#[test]
+fn help_is_as_the_book_describes() {
+    for (command, help) in all_commands() {
+        insta::assert_snapshot!(format!("help_{}", command.replace([' ', '-'], "_")), help);
+    }
+}
+
+/// `--since TIME`, `--once` from a line or span; what follows a flag is its value if it is in angle brackets or, on the
+/// page, a word of its own.
+fn flags(line: &str) -> impl Iterator<Item = String> {
+    line.split("--").skip(1).map(|rest| {
+        let mut words = rest.split([' ', ']']).filter(|word| !word.is_empty());
+        let name = words.next().unwrap_or_default();
+        let value = words.next().filter(|word| word.chars().any(|c| c.is_ascii_uppercase()) || word.contains('|'));
+        format!("--{name} {}", value.unwrap_or_default()).trim().to_owned()
+    })
+}
+
+/// The options of a section of a help, as the page writes them.
+fn options(help: &str, title: &str) -> BTreeSet<String> {
+    let lines = section(help, title).into_iter().filter(|line| line.starts_with('-'));
+    let named = lines.filter_map(|line| {
+        let line = line.split_once("  ").map_or(line, |(named, _)| named);
+        flags(&line.replace(['<', '>'], "")).next()
+    });
+    named.filter(|flag| flag != "--help" && flag != "--version").collect()
+}
+
+#[test]
+fn the_page_of_commands_is_what_the_live_help_says() {
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/commands.md")).unwrap();
+    let commands = all_commands();
+    let mut on_the_page: BTreeMap<&str, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")).map(|row| row.split(" | ").next().unwrap());
+    for span in rows.flat_map(|row| row.split('`').step_by(2)).map(|span| span.replace("\\|", "|")) {
+        let names = commands.iter().map(|(name, _)| name.as_str()).filter(|name| !name.is_empty());
+        let fitting = names.filter(|name| span == **name || span.starts_with(&format!("{name} ")));
+        let name = fitting.max_by_key(|name| name.len()).unwrap_or_else(|| panic!("no command: {span}"));
+        let (flags_of, arguments) = on_the_page.entry(name).or_default();
+        let of_span: Vec<_> = flags(&span).collect();
+        let plain =
+            of_span.iter().fold(span[name.len()..].replace(['[', ']'], ""), |text, flag| text.replace(flag, ""));
+        arguments.extend(
+            plain.split(' ').map(|word| word.trim_matches(['.', '|']).to_owned()).filter(|word| !word.is_empty()),
+        );
+        flags_of.extend(of_span);
+    }
+    for (name, help) in commands.iter().filter(|(name, help)| !name.is_empty() && section(help, "Commands").is_empty())
+    {
+        let arguments = section(help, "Arguments").into_iter().filter(|line| {
+            line.starts_with(['<', '[']) && !line.starts_with("[default") && !line.starts_with("[possible")
+        });
+        let arguments = arguments.map(|line| line.split_once("  ").map_or(line, |(name, _)| name));
+        let arguments = arguments.map(|name| name.trim_matches(['<', '>', '[', ']', '.']).to_owned()).collect();
+        let live = (options(help, "Options"), arguments);
+        assert_eq!(on_the_page.remove(name.as_str()), Some(live), "{name}");
+    }
+    assert_eq!(on_the_page, BTreeMap::new(), "only on the page");
+
+    let sentence =
+        page.split_once("Flags of every command: ").unwrap().1.split_once(". ").unwrap().0.replace('\n', " ");
+    let of_every: BTreeSet<_> = sentence.split('`').skip(1).step_by(2).flat_map(flags).collect();
+    for (name, help) in &commands {
+        assert_eq!(options(help, "Options of every command"), of_every, "{name}");
+    }
 }
 
 #[test]

@@ -21,6 +21,25 @@ fn one_demo_shows_that_it_works_and_what_to_try_next() {
 }
 
 #[test]
+fn the_numbers_of_the_first_run_explain_themselves() {
+    let done = own_temporary_folder(Setup::new()).run(&["demo", "--once", "--samples", "60"]).code(0);
+    let (_, first) = done.stdout.split_once("first run ").unwrap();
+    let (first, _) = first.split_once("second run ").unwrap();
+    // On a state that is new, too, a value may be changed.
+    assert!(first.contains(" changed, "), "{first}");
+    assert!(first.contains("Changed and refreshed are values of this run"), "{first}");
+    let number = |name: &str| {
+        let (before, _) = first.split_once(&format!(" {name}")).unwrap();
+        before.rsplit(' ').next().unwrap().replace(',', "").parse::<u64>().unwrap()
+    };
+    let found = number("new,") + number("changed,") + number("refreshed,");
+    let sent = number("accepted,") + number("refused");
+    // How many versions are replaced before they are sent depends on the moment.
+    assert_eq!(sent > found, first.contains("the identity that all indicators name as their creator"), "{first}");
+    assert_eq!(sent < found, first.contains("Fewer objects than these were sent"), "{first}");
+}
+
+#[test]
 fn the_demo_leaves_something_to_try_quarantine_with() {
     let setup = own_temporary_folder(Setup::new());
     let done = setup.run(&["demo", "--once", "--samples", "20"]).code(0);
@@ -57,8 +76,9 @@ fn the_page_is_served_until_told_to_stop() {
     let setup = own_temporary_folder(Setup::new());
     let command = setup.command(&["demo", "--samples", "5", "--listen", "127.0.0.1:0"]);
     let mut running = Running::start(command);
-    let line = running.line_with("/api/enrich");
-    assert!(line.contains("ask again after 5 s for the verdict"), "{line}");
+    // Not beside the command, where it would be pasted with it.
+    assert!(running.line_with("/api/enrich").ends_with("/api/enrich"));
+    running.line_with("ask again after 5 s for the verdict");
     let line = running.line_with("Status page: ");
     let url = line.split_once("Status page: ").unwrap().1;
     assert!(get(&format!("{url}readyz")).starts_with("HTTP/1.1 200"));

@@ -195,7 +195,7 @@ fn a_timer_while_a_run_is_on_is_answered_at_once_and_starts_none() {
     hosted.running.line_with("run started");
     let second = hosted.timer(WITH_STATUS);
     assert_eq!(second.status, 200);
-    assert!(second.logs().contains("a run is on since"), "{}", second.logs());
+    assert!(second.logs().contains("a run has been active since"), "{}", second.logs());
     // Stopping ends the run that hangs, and its caller hears of it.
     let done = hosted.stop().code(200);
     let first = Answer::read(first);
@@ -216,7 +216,7 @@ fn a_host_that_hangs_up_stops_the_run_and_the_next_one_is_free_to_begin() {
     hosted.running.line_with("stopped early");
     let second = hosted.timer(WITH_STATUS);
     assert_eq!(second.status, 200, "{}", second.logs());
-    assert!(!second.logs().contains("a run is on"), "{}", second.logs());
+    assert!(!second.logs().contains("a run has been active"), "{}", second.logs());
     assert_ne!(simulator.stats()["rows"], 0);
 }
 

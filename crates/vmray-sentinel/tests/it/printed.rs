@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -74,11 +76,66 @@ impl World {
     }
 }
 
+/// Says whether a command runs until it is stopped.
+fn goes_on(command: &str) -> bool {
+    let ends = ["--once", "--help"].iter().any(|flag| command.contains(flag));
+    !ends && [" serve", " feed", " demo"].iter().any(|word| command.contains(word))
+}
+
+/// Starts a printed command that runs until it is stopped, waits until it does what it is for, and stops it.
+fn must_go_on(setup: &Setup, command: &str) {
+    // On a free port, whatever it says: the usual one may be in use here.
+    let listens = [" serve", " demo"].iter().any(|word| command.contains(word));
+    let line = match command.split_once("--listen ") {
+        Some((before, after)) => {
+            let rest = after.split_once(' ').map_or("", |(_, rest)| rest);
+            format!("exec {before}--listen 127.0.0.1:0 {rest}")
+        }
+        None if listens => format!("exec {command} --listen 127.0.0.1:0"),
+        None => format!("exec {command}"),
+    };
+    let mut started = setup.shell_command(&line);
+    let mut running =
+        if command.contains(" demo") { Running::start(started) } else { Running::start_watching_stderr(&mut started) };
+    running.line_with(if command.contains(" demo") { "Status page: " } else { "waiting for the next run" });
+    running.terminate().code(0);
+}
+
+/// Asks for what a printed `curl` asks for, and returns the body of the answer. The shell reads the line as it stands;
+/// there need be no curl on the machine.
+fn curl(setup: &Setup, line: &str) -> String {
+    let arguments = setup.shell(&format!("curl() {{ printf '%s\\n' \"$@\"; }}\n{line}")).code(0).stdout;
+    let arguments: Vec<_> = arguments.lines().collect();
+    let (url, body) = match arguments.as_slice() {
+        ["--json", body, url] => (*url, Some(*body)),
+        [url] => (*url, None),
+        other => panic!("{line}: {other:?}"),
+    };
+    let answer = match body {
+        None => get(url),
+        Some(body) => {
+            let (host, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+            let mut stream = TcpStream::connect(host).unwrap();
+            let length = body.len();
+            let head =
+                format!("Content-Type: application/json\r\nAccept: application/json\r\nContent-Length: {length}");
+            write!(stream, "POST /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{head}\r\n\r\n{body}")
+                .unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        }
+    };
+    assert!(answer.starts_with("HTTP/1.1 20"), "{line}: {answer}");
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
 /// Runs a printed command, which must find what it is about.
 fn must_work(setup: &Setup, command: &str) {
-    // These go on until stopped, on the one port that they say; that they are understood is seen from their help.
-    let goes_on = [" serve", " feed", " demo"].iter().any(|word| command.contains(word)) && !command.contains("--once");
-    let done = setup.shell(&if goes_on { format!("{command} --help") } else { command.to_owned() });
+    if goes_on(command) {
+        return must_go_on(setup, command);
+    }
+    let done = setup.shell(command);
     let all = format!("$ {command}\nexit {}\n{}\n{}", done.code, done.stdout, done.stderr);
     assert!([0, 1, 4].contains(&done.code), "{all}");
     for missed in
@@ -190,6 +247,71 @@ fn what_the_page_prints_works_in_any_terminal_of_this_machine() {
 }
 
 #[test]
+fn what_is_printed_to_start_the_feed_starts_it() {
+    let simulator = Simulator::start(&["--samples", "3"]);
+    let setup = simulator.setup().with("Polling", "0 0 1 1 *");
+    let program = assert_cmd::cargo::cargo_bin!("vmray-sentinel").to_str().unwrap();
+    let done = setup.run(&["status", "--check", "--state-url", "./new state"]).code(1);
+    let found = commands(program, &printed(&done));
+    for part in [" feed ", " serve "] {
+        assert!(found.iter().any(|command| command.contains(part) && goes_on(command)), "no{part}in {found:?}");
+    }
+    for command in &found {
+        must_work(&setup, command);
+    }
+    // Both ran on the state that was asked about.
+    let runs = setup.run(&["status", "--runs", "9", "--state-url", "./new state", "--json"]).code(0).json();
+    assert_eq!(runs["runs"].as_array().unwrap().len(), found.len(), "{runs}");
+}
+
+#[test]
+fn a_dry_run_prints_no_command_about_what_it_did_not_store() {
+    let World { setup, .. } = &World::new();
+    let done = setup.run(&["feed", "--once", "--dry-run", "--state-url", "./none"]).code(4);
+    assert!(done.stdout.contains("would be held back"), "{}", done.stdout);
+    let program = assert_cmd::cargo::cargo_bin!("vmray-sentinel").to_str().unwrap();
+    assert_eq!(commands(program, &printed(&done)), BTreeSet::new());
+}
+
+#[test]
+fn what_the_help_prints_works() {
+    let setup = Setup::new();
+    let home = setup.home().to_str().unwrap().to_owned();
+    let setup = setup.with("TMPDIR", &home);
+    let help = setup.shell("vmray-sentinel --help").code(0).stdout;
+    let found: BTreeSet<_> =
+        commands("vmray-sentinel", &help).into_iter().filter(|command| !command.contains('[')).collect();
+    assert_eq!(found, BTreeSet::from(["vmray-sentinel demo".to_owned()]), "{help}");
+    for command in &found {
+        must_work(&setup, command);
+    }
+}
+
+#[test]
+fn what_the_running_demo_prints_works_as_it_stands() {
+    let setup = Setup::new();
+    let home = setup.home().to_str().unwrap().to_owned();
+    let setup = setup.with("TMPDIR", &home);
+    let mut running = Running::start(setup.command(&["demo", "--samples", "30", "--listen", "127.0.0.1:0"]));
+    let mut lines = Vec::new();
+    while lines.last().is_none_or(|line: &String| !line.starts_with("API: ")) {
+        lines.push(running.line_with(""));
+    }
+    let program = assert_cmd::cargo::cargo_bin!("vmray-sentinel").to_str().unwrap();
+    let found = commands(program, &lines.join("\n"));
+    assert!(found.iter().any(|command| command.contains("quarantine list")), "{lines:#?}");
+    for command in &found {
+        must_work(&setup, command);
+    }
+    let asked: Vec<_> = lines.iter().filter(|line| line.trim_start().starts_with("curl ")).collect();
+    let answers: Vec<Value> = asked.iter().map(|line| serde_json::from_str(&curl(&setup, line)).unwrap()).collect();
+    let [objects, enriched] = answers.as_slice() else { panic!("{lines:#?}") };
+    assert!(objects.as_array().unwrap().iter().any(|object| object["type"] == "indicator"));
+    assert_eq!(enriched["items"][0]["kind"], "url", "{enriched}");
+    running.terminate().code(0);
+}
+
+#[test]
 fn what_the_demo_and_the_simulator_print_works() {
     let setup = Setup::new();
     let home = setup.home().to_str().unwrap().to_owned();
@@ -199,12 +321,7 @@ fn what_the_demo_and_the_simulator_print_works() {
     let found = commands(program, &done.stdout);
     assert!(found.len() >= 3, "{}", done.stdout);
     for command in &found {
-        if command.contains("quarantine") {
-            // A small world need not hold anything back.
-            setup.shell(command).code(0);
-        } else {
-            must_work(&setup, command);
-        }
+        must_work(&setup, command);
     }
 
     let mut running = Running::start(setup.command(&["simulate", "--samples", "3"]));

@@ -40,7 +40,7 @@ fn read(rule: &RuleId, answer: Result<(), LogsError>) -> Check {
         Err(LogsError::BadRequest { message }) => Check::warning(
             NAME,
             format!(
-                "not proven: {rule} refuses a call without rows, as it may, and says nothing against the rule or the role \
+                "not proven: {rule} refuses a call without rows, which is allowed and says nothing against the rule or the role \
                  ({message}); the first run proves both"
             ),
         ),

@@ -41,7 +41,7 @@ pub(super) async fn vmray(
         Ok(probe) => probe,
         Err(error) => return vec![failed(&format!("{} does not answer as it should", config.base), &error)],
     };
-    let version = probe.info.version.as_deref().unwrap_or("that it does not tell");
+    let version = probe.info.version.as_deref().unwrap_or("that it does not say");
     let now = clock.now();
     let recent = SubmissionFilter {
         finish_time: Some((now.checked_sub(SignedDuration::from_mins(1)).ok(), Some(now))),
@@ -59,7 +59,7 @@ pub(super) async fn vmray(
     checks.push(match client.quota().await {
         Ok(quota) => self::quota(quota.used_quota, quota.quota_limit),
         // The endpoint is optional, and the feed reads only.
-        Err(vmray::Error::NotFound) => Check::good("quota", "this server does not tell; the feed does not use any"),
+        Err(vmray::Error::NotFound) => Check::good("quota", "this server does not say; the feed does not use any"),
         Err(error) => Check::warning("quota", format!("cannot be asked: {error}")).step(error.hint()),
     });
     checks.push(clocks(probe.clock_offset));
@@ -79,7 +79,7 @@ fn quota(used: Option<i64>, limit: Option<i64>) -> Check {
         (Some(used), None) => {
             Check::good("quota", format!("{} analyses used, no limit reported; the feed uses none", show(used)))
         }
-        (None, _) => Check::good("quota", "this server does not tell; the feed does not use any"),
+        (None, _) => Check::good("quota", "this server does not say; the feed does not use any"),
     }
 }
 
@@ -169,7 +169,7 @@ fn workspace(id: WorkspaceId, answer: Result<sentinel::Uploaded, UploadError>) -
         Err(UploadError::BadRequest { .. }) => Check::warning(
             "workspace",
             format!(
-                "not proven: {id} refuses a request without indicators, as it may, and says nothing against the workspace \
+                "not proven: {id} refuses a request without indicators, which is allowed and says nothing against the workspace \
                  id or the role"
             ),
         )
@@ -211,7 +211,7 @@ mod tests {
     #[rstest]
     #[case(Some(1200), Some(10_000), Outcome::Good, "1,200 of 10,000")]
     #[case(Some(10), Some(10), Outcome::Warning, "10 of 10")]
-    #[case(None, None, Outcome::Good, "does not tell")]
+    #[case(None, None, Outcome::Good, "does not say")]
     fn shows_the_quota(
         #[case] used: Option<i64>,
         #[case] limit: Option<i64>,

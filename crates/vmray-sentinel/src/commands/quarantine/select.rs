@@ -59,7 +59,7 @@ pub(super) fn find<'a>(refused: &'a [Refused], open: &'a [Open], id: &str) -> Re
     let found: Vec<_> = refused.iter().filter(begins).collect();
     match found.as_slice() {
         [] => Err(Failure::from(anyhow::anyhow!("{id} is not in quarantine, and no open sample has that id"))
-            .with_hint("`vmray-sentinel quarantine list` shows the ids of what is")),
+            .with_hint("`vmray-sentinel quarantine list` shows the ids of records and samples")),
         [record] => Ok(Held::Refused(record)),
         several => {
             let named: Vec<_> = several.iter().take(NAMED).map(|record| record.id.as_str()).collect();

@@ -135,7 +135,8 @@ fn text(url: &StateUrl, view: &View, now: Timestamp, width: usize, paint: Paint)
     row("quarantine", held(view.quarantine.len()).to_string());
     row("open samples", held(view.open_samples.len()).to_string());
     if !view.quarantine.is_empty() || !view.open_samples.is_empty() {
-        writeln!(text, "\nWhy: {}", paint.command(invocation::command("quarantine list"))).unwrap_or_default();
+        writeln!(text, "\nWhat is held back, and why: {}", paint.command(invocation::command("quarantine list")))
+            .unwrap_or_default();
     }
     text
 }
@@ -148,8 +149,11 @@ fn past(runs: &[RunRecord], older: bool, paint: Paint) -> String {
     }
     for run in runs {
         let outcome = if failed(run) { paint.bad("failed") } else { paint.good(short(&run.outcome)) };
-        let counts = words::counts(&run.counts);
-        writeln!(text, "{}  {outcome:<7}  {:>12}  {counts}", words::time(run.started), took(run)).unwrap_or_default();
+        // A run that failed before it found anything has not found that there is nothing new.
+        let is_empty = failed(run) && run.counts.values().all(|count| *count == 0);
+        let counts = if is_empty { String::new() } else { words::counts(&run.counts) };
+        let line = format!("{}  {outcome:<7}  {:>12}  {counts}", words::time(run.started), took(run));
+        writeln!(text, "{}", line.trim_end()).unwrap_or_default();
         for line in [&run.error, &run.next_step].into_iter().flatten() {
             writeln!(text, "    {}", paint.faint(visible(&in_text(line)))).unwrap_or_default();
         }

@@ -6,12 +6,14 @@ use serde_json::{Map, Value, json};
 
 use crate::http::enrich_fields::{self, Field};
 use crate::http::operations::{self, Kind, Method, Operation, Parameter};
+use crate::invocation;
 
 #[derive(Template)]
 #[template(path = "docs.html")]
 struct DocsPage {
     version: &'static str,
     server: String,
+    api_key_command: String,
     routes: Vec<Route>,
 }
 
@@ -51,7 +53,8 @@ pub(super) fn render(server: &str) -> askama::Result<String> {
             None => routes.push(described(server, &operation)),
         }
     }
-    DocsPage { version: env!("CARGO_PKG_VERSION"), server: server.to_owned(), routes }.render()
+    let api_key_command = invocation::command("config api-key NAME");
+    DocsPage { version: env!("CARGO_PKG_VERSION"), server: server.to_owned(), api_key_command, routes }.render()
 }
 
 fn described(server: &str, operation: &Operation) -> Route {
@@ -71,7 +74,7 @@ fn described(server: &str, operation: &Operation) -> Route {
 fn rows(operation: &Operation) -> Vec<Row> {
     let row = |name: String, needed: bool, form: &str, doc: &str| Row {
         name,
-        needed: if needed { "needed" } else { "" },
+        needed: if needed { "yes" } else { "" },
         form: prose(form),
         doc: prose(doc),
     };

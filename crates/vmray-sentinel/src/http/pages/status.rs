@@ -152,9 +152,9 @@ fn failing(view: Option<&View>, live: &Live, now: Timestamp) -> Option<Failing> 
     let written = newest.map(|run| run.error.clone().unwrap_or_else(|| "no reason was written down".to_owned()));
     let error = live.last_error.clone().or(written)?;
     let since = match runs.iter().find(|run| run.outcome != FAILED) {
-        Some(good) => format!("The last run that got through ended {}.", words::ago(now, good.ended)),
-        None if runs.is_empty() => "No run has got through yet.".to_owned(),
-        None => "None of the runs below got through.".to_owned(),
+        Some(good) => format!("The last successful run ended {}.", words::ago(now, good.ended)),
+        None if runs.is_empty() => "No run has succeeded yet.".to_owned(),
+        None => "None of the runs below succeeded.".to_owned(),
     };
     Some(Failing { error, since })
 }
@@ -351,7 +351,7 @@ mod tests {
             assert!(page.contains("<title>Failing: VMRay"), "{page}");
             assert!(page.contains("VMRay cannot be reached"), "{page}");
             assert!(page.contains("<code>vmray-sentinel doctor --state-url memory:</code>"), "{page}");
-            assert!(page.contains("The last run that got through ended 9 min 18 s ago."), "{page}");
+            assert!(page.contains("The last successful run ended 9 min 18 s ago."), "{page}");
         }
     }
 
