@@ -134,7 +134,7 @@ impl Words {
                 format!(
                     "give it the role Storage Blob Data Contributor (or Owner): `az role assignment create --assignee \
                      CLIENT_ID --role \"Storage Blob Data Contributor\" --scope $(az storage account show --name \
-                     {account} --query id --output tsv)`; a new role takes some minutes to count"
+                     {account} --query id --output tsv)`; a new role takes some minutes to take effect"
                 ),
             ),
             _ => self.unknown_caller(answer, now),
@@ -160,7 +160,7 @@ impl Words {
             OpenedBy::Key => (
                 format!("the key in AzureWebJobsStorage is not that of storage account {account}"),
                 "copy the connection string again: Azure portal, the account > Security + networking > Access keys; \
-                 keys that were rotated no longer count"
+                 rotated keys are no longer valid"
                     .to_owned(),
             ),
             OpenedBy::Signature { .. } => (

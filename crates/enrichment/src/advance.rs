@@ -278,7 +278,7 @@ impl Enrichment {
         } else {
             TroubleKind::Refused
         };
-        Sent::Failed(Trouble::new(kind, words, "read VMRay's words; a quota is seen in VMRay under the key's account"))
+        Sent::Failed(Trouble::new(kind, words, "read VMRay's message; VMRay shows quotas under the key's account"))
     }
 
     /// Returns what VMRay knows of the samples for which it created no jobs, under their names in the answer: of an archive there may be several, beside

@@ -267,7 +267,7 @@ fn section<T>(outcome: &Outcome, readings: &[(&Facts, Reading)]) -> Section<T> {
             Reading::Unanswered => {
                 section.state = section.state.max(SectionState::Waiting);
                 section.reason =
-                    Some(format!("VMRay has not answered yet what it found in sample {}", facts.sample_id));
+                    Some(format!("VMRay has not yet returned what it found in sample {}", facts.sample_id));
             }
             Reading::Failed(trouble) => {
                 section.state = SectionState::Failed;
@@ -278,7 +278,7 @@ fn section<T>(outcome: &Outcome, readings: &[(&Facts, Reading)]) -> Section<T> {
     if let Some(locked) = samples.find(|facts| facts.is_bad() && facts.locked) {
         section.state = SectionState::Failed;
         section.reason = Some(format!(
-            "VMRay tells only the verdict of sample {}: its report is locked and can be unlocked in VMRay",
+            "VMRay shows only the verdict of sample {}: its report is locked and can be unlocked in VMRay",
             locked.sample_id
         ));
     }

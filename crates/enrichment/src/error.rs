@@ -72,8 +72,8 @@ impl Error {
     pub fn hint(&self) -> &str {
         match self {
             Self::BadRequest { .. } => "fix the request",
-            Self::NotFound => "ask anew with POST /api/enrich; what is known is answered at once",
-            Self::Refused { .. } => "read the message; a quota is seen in VMRay under the key's account",
+            Self::NotFound => "ask again with POST /api/enrich; what is known is answered at once",
+            Self::Refused { .. } => "read the message; VMRay shows quotas under the key's account",
             Self::Quota { .. } => Self::QUOTA_HINT,
             Self::TooLarge { .. } => "send a smaller file, or its hash",
             Self::Throttled { .. } => "ask again after the time in Retry-After",

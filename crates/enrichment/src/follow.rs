@@ -22,7 +22,7 @@ impl Enrichment {
         let samples = match self.refreshed(&submitted.samples).await {
             Ok(samples) => samples,
             Err(error) => {
-                let what = "VMRay is at it, but cannot be asked how it is doing".to_owned();
+                let what = "VMRay is analysing it, but its progress cannot be read".to_owned();
                 let samples = submitted.samples.clone();
                 return Ok(Outcome::Running { samples, what, not_done, trouble: Some(error.into()) });
             }
@@ -64,7 +64,7 @@ impl Enrichment {
                     Ok(submission) => Ok(Facts { depth: facts.depth, ..Facts::of_submission(&submission) }),
                     Err(vmray::Error::NotFound) => Ok(Facts {
                         running: false,
-                        reason: Some("VMRay has it no more: the submission was deleted".to_owned()),
+                        reason: Some("VMRay no longer has it: the submission was deleted".to_owned()),
                         ..facts.clone()
                     }),
                     Err(vmray::Error::Forbidden) => Ok(Facts {

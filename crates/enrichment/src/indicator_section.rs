@@ -80,7 +80,7 @@ impl Enrichment {
                             Change::Unchanged => IndicatorState::Live,
                             Change::Expired => IndicatorState::HeldBack,
                         },
-                        reason: expired.then(|| "its time was over before it was sent".to_owned()),
+                        reason: expired.then(|| "it had expired before it was sent".to_owned()),
                         valid_until: Some(record.valid_until),
                         stix: serde_json::from_str::<Value>(&object).ok().filter(|_| !expired),
                         id: (!expired).then(|| id.clone()),

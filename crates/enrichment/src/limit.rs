@@ -82,11 +82,11 @@ impl<'a> Quota<'a> {
                 return Left::NotTold;
             }
             Ok(Err(error)) => {
-                warn!(%error, "VMRay's quota cannot be asked for, submitting all the same");
+                warn!(%error, "VMRay's quota cannot be asked for, submitting anyway");
                 return Left::Failed(format!("could not be asked for: {error}"));
             }
             Err(_) => {
-                warn!("VMRay does not answer what its quota is, submitting all the same");
+                warn!("VMRay does not answer what its quota is, submitting anyway");
                 return Left::Failed(format!("was not answered within {} s", ANSWERS_WITHIN.as_secs()));
             }
         };
@@ -157,7 +157,7 @@ impl Allowance {
         Trouble::new(
             crate::trouble::TroubleKind::Quota,
             format!("{} submissions were made for this incident already, which is the limit", self.limit),
-            "raise MaxSubmissionsPerIncident to allow more; what VMRay knows is answered all the same",
+            "raise MaxSubmissionsPerIncident to allow more; what VMRay knows is still answered",
         )
     }
 }

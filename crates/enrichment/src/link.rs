@@ -37,7 +37,7 @@ pub enum LinkError {
     #[error("the link is not valid; use the whole link of the answer to the request")]
     Wrong,
     /// Its time is over.
-    #[error("the link has expired; ask anew with POST /api/enrich, what is known is answered at once")]
+    #[error("the link has expired; ask again with POST /api/enrich, what is known is answered at once")]
     Expired,
     /// The keys cannot be read.
     #[error("using the state")]

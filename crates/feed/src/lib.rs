@@ -95,7 +95,7 @@ impl Error {
                  wrong; `vmray-sentinel doctor` compares them"
                     .to_owned(),
             ),
-            Self::Serialise(_) => Some("this is a fault of the program: report it with the log".to_owned()),
+            Self::Serialise(_) => Some("this is an error of the program: report it with the log".to_owned()),
         }
     }
 }

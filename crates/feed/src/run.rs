@@ -174,7 +174,7 @@ impl Run<'_> {
         if asked.too_long {
             match wait.service {
                 Service::Vmray if !self.needs_vmray => return Ok(()),
-                Service::Vmray => warn!("{wait}, longer than a run waits; the next run reads on"),
+                Service::Vmray => warn!("{wait}, longer than a run waits; the next run continues reading"),
                 Service::Sentinel => {
                     self.delivery.stop_sending();
                     warn!("{wait}, longer than a run waits; the next run sends what is left");

@@ -249,7 +249,7 @@ pub struct NoiseError {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NoiseProblem {
     /// A public suffix.
-    #[error("a public suffix would leave out everybody who has a name there; name the domains below it")]
+    #[error("a public suffix would leave out everybody with a name below it; name the domains below it")]
     PublicSuffix,
     /// `0.0.0.0/0`.
     #[error("this would leave out every address")]

@@ -125,13 +125,13 @@ impl fmt::Display for ReceiptReason {
             Self::NotAnIoc => f.write_str("VMRay lists it as an artifact, not as an IOC"),
             Self::MemoryDump => f.write_str("it is a memory dump, which differs on every machine"),
             Self::EmptyFile => f.write_str("it is the hash of an empty file"),
-            Self::PrivateAddress { class } => write!(f, "its address is {class}, not one of the Internet's"),
-            Self::ReservedName => f.write_str("its name has a meaning inside networks only"),
-            Self::PublicSuffix => f.write_str("it is a public suffix, under which anybody may have a name"),
+            Self::PrivateAddress { class } => write!(f, "its address is {class}, not a public one"),
+            Self::ReservedName => f.write_str("its name has a meaning only inside networks"),
+            Self::PublicSuffix => f.write_str("it is a public suffix, under which anybody may register a name"),
             Self::AllowListed { rule } => write!(f, "it is on the allow-list: {rule}"),
             Self::PatternMismatch => f.write_str("its pattern could not be read back"),
             Self::Unreadable { why } => write!(f, "VMRay's entry could not be read: {why}"),
-            Self::Expired => f.write_str("its time was over before it was sent"),
+            Self::Expired => f.write_str("it had expired before it was sent"),
         }
     }
 }

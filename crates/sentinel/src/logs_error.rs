@@ -124,7 +124,7 @@ impl LogsError {
                     .to_owned()
             }
             Self::Unauthorized { .. } => {
-                "The token was made out for another cloud or tenant. Set AzureCloud to the cloud of \
+                "The token was issued for another cloud or tenant. Set AzureCloud to the cloud of \
                 the data collection rule (public, usgov, china) and AzureTenantID to its tenant."
                     .to_owned()
             }
@@ -137,7 +137,7 @@ impl LogsError {
                  monitor-control-service."
             ),
             Self::TooLarge { .. } | Self::RowTooLarge { .. } | Self::Unsendable { .. } => {
-                "This is a fault of the program: report it with the log.".to_owned()
+                "This is an error of the program: report it with the log.".to_owned()
             }
             Self::Throttled { .. } => {
                 "Nothing to do at once. If it lasts, look for another program that writes by the same \

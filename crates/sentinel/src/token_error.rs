@@ -193,7 +193,7 @@ pub enum EntraProblem {
     BadScope,
     /// The tenant does not know the resource behind the scope.
     ResourceNotFound,
-    /// The federated token is outside its time.
+    /// The federated token has expired or is not valid yet.
     AssertionExpired,
     /// The federated token is malformed or its signature wrong.
     AssertionInvalid,
@@ -259,7 +259,7 @@ impl EntraProblem {
                  of another cloud needs AzureCloud (usgov, china)."
             ),
             Self::OtherCloud => format!(
-                "Tenant {tenant} lives in another cloud than AzureCloud (or AZURE_AUTHORITY_HOST) says. Set AzureCloud to \
+                "Tenant {tenant} belongs to another cloud than AzureCloud (or AZURE_AUTHORITY_HOST) says. Set AzureCloud to \
                  public, usgov or china, as the workspace's portal is portal.azure.com, portal.azure.us or \
                  portal.azure.cn."
             ),
@@ -267,9 +267,11 @@ impl EntraProblem {
                 "Tenant {tenant} does not know the service that the token is for. Set AzureCloud to the workspace's cloud \
                  (public, usgov, china) and check that AZURE_AUTHORITY_HOST belongs to it."
             ),
-            Self::AssertionExpired => "The federated token is outside its time. Check that the platform renews \
+            Self::AssertionExpired => {
+                "The federated token has expired or is not valid yet. Check that the platform renews \
                 AZURE_FEDERATED_TOKEN_FILE and that this machine's clock is right."
-                .to_owned(),
+                    .to_owned()
+            }
             Self::AssertionInvalid => "Entra cannot verify the federated token. Check that AZURE_FEDERATED_TOKEN_FILE \
                 holds the token of the issuer named in the app's federated credential, and that the issuer's signing \
                 keys are public."

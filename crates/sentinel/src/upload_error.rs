@@ -129,10 +129,10 @@ impl UploadError {
         match self {
             Self::BadRequest { .. } | Self::TooLarge { .. } | Self::TooMany { .. } => {
                 "Nothing to do: the batch is halved \
-                until the object that the service does not take stands alone; that one goes to quarantine."
+                until the object that the service does not take is alone; that one goes to quarantine."
                     .to_owned()
             }
-            Self::Unauthorized { .. } => "The token was made out for another cloud or tenant. Set AzureCloud to the \
+            Self::Unauthorized { .. } => "The token was issued for another cloud or tenant. Set AzureCloud to the \
                 workspace's cloud (public, usgov, china), AzureTenantID to its tenant, and check that \
                 SentinelTiEndpoint, where set, belongs to that cloud."
                 .to_owned(),
@@ -180,8 +180,7 @@ fn role_hint(workspace: WorkspaceId, client_id: Option<ClientId>) -> String {
         ""
     };
     format!(
-        "Give the role: `az role assignment create --role \"Microsoft Sentinel Contributor\" {assignee} --scope {scope}`. It \
-         takes some minutes to count{stale}."
+        "Give the role: `az role assignment create --role \"Microsoft Sentinel Contributor\" {assignee} --scope {scope}`. It takes some minutes to take effect{stale}."
     )
 }
 
@@ -198,8 +197,8 @@ mod tests {
         let app = UploadError::Forbidden { message: "no".to_owned(), workspace, client_id };
         let own = UploadError::Forbidden { message: "no".to_owned(), workspace, client_id: None };
         insta::assert_snapshot!(format!("{}\n{}", app.hint(), own.hint()), @r#"
-        Give the role: `az role assignment create --role "Microsoft Sentinel Contributor" --assignee 11111111-89ab-cdef-0123-456789abcdef --scope "$(az monitor log-analytics workspace list --query "[?customerId=='01234567-89ab-cdef-0123-456789abcdef'].id" -o tsv)"`. It takes some minutes to count.
-        Give the role: `az role assignment create --role "Microsoft Sentinel Contributor" --assignee-object-id "$(az functionapp identity show --name APP --resource-group GROUP --query principalId -o tsv)" --assignee-principal-type ServicePrincipal --scope "$(az monitor log-analytics workspace list --query "[?customerId=='01234567-89ab-cdef-0123-456789abcdef'].id" -o tsv)"`. It takes some minutes to count; a managed identity's token is kept by Azure for up to a day, restarting the app does not renew it.
+        Give the role: `az role assignment create --role "Microsoft Sentinel Contributor" --assignee 11111111-89ab-cdef-0123-456789abcdef --scope "$(az monitor log-analytics workspace list --query "[?customerId=='01234567-89ab-cdef-0123-456789abcdef'].id" -o tsv)"`. It takes some minutes to take effect.
+        Give the role: `az role assignment create --role "Microsoft Sentinel Contributor" --assignee-object-id "$(az functionapp identity show --name APP --resource-group GROUP --query principalId -o tsv)" --assignee-principal-type ServicePrincipal --scope "$(az monitor log-analytics workspace list --query "[?customerId=='01234567-89ab-cdef-0123-456789abcdef'].id" -o tsv)"`. It takes some minutes to take effect; a managed identity's token is kept by Azure for up to a day, restarting the app does not renew it.
         "#);
     }
 

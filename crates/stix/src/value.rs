@@ -42,7 +42,7 @@ pub enum ValueError {
     #[error("is not a URL: {0}")]
     NotAUrl(&'static str),
     /// Not the hex digits of that hash.
-    #[error("is not a {algorithm} hash: {digits} hex digits expected")]
+    #[error("is not a valid {algorithm} hash: {digits} hex digits expected")]
     NotAHash {
         /// Name of the algorithm as STIX spells it.
         algorithm: &'static str,

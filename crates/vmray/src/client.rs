@@ -303,7 +303,7 @@ impl Client {
             let first = self.ask(what, url).await?;
             match self.follow(what, first).await {
                 Err(error) if attempt < LIST_ATTEMPTS && begins_anew(&error) => {
-                    debug!(attempt, %error, "list broke off, asking anew");
+                    debug!(attempt, %error, "the list broke off, asking again");
                     attempt += 1;
                 }
                 outcome => return outcome,

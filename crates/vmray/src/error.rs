@@ -128,7 +128,7 @@ impl Error {
             Self::Refused { status: 300..=399, .. } => {
                 "something redirects us; check that VmrayBaseURL is the final https address of the VMRay server"
             }
-            Self::Refused { .. } => "read the message; a quota is seen in VMRay under the key's account",
+            Self::Refused { .. } => "read the message; VMRay shows quotas under the key's account",
             Self::Server { .. } => "VMRay or a proxy before it has a problem; it is tried again",
             Self::Unreadable { .. } => {
                 "check that VmrayBaseURL is a VMRay server and that no proxy answers in its place; \

@@ -144,7 +144,7 @@ impl<T> Listing<T> {
             });
         }
         if more && readable.is_empty() {
-            let reason = "it goes on, but no item says from where".to_owned();
+            let reason = "more follows, but no item says from where".to_owned();
             return Err(Error::Unreadable { what, reason });
         }
         let items = readable.into_values().map(Entry::Read).chain(unreadable).collect();

@@ -88,7 +88,7 @@ impl Function {
         match self {
             Self::GetVMRaySample | Self::GetVMRayThreatIndicator | Self::GetVMRayVTIs => vec![SAMPLE],
             Self::GetAnalysisBySampleID => {
-                vec![SAMPLE, optional("limit", Form::Number, "At most so many; without it all")]
+                vec![SAMPLE, optional("limit", Form::Number, "Maximum number; without it, all")]
             }
             Self::GetVMRayIOCs => vec![
                 SAMPLE,
@@ -111,7 +111,7 @@ impl Function {
                 optional("name", Form::Text, "The file's name"),
                 optional("document_password", Form::Text, "Password of a document"),
                 optional("archive_password", Form::Text, "Password of an archive"),
-                optional("sample_type", Form::Text, "VMRay's name of the type, if it shall not be guessed"),
+                optional("sample_type", Form::Text, "VMRay's name of the type; without it, VMRay detects the type"),
                 SHAREABLE,
                 MAX_JOBS,
                 TAGS,

@@ -74,8 +74,8 @@ impl Error {
         match self {
             Self::BadRequest { .. } => "correct the parameter; docs: the page on the API lists every form that is read",
             Self::NotFound { .. } => "check the id; VMRay may have deleted it, or the key may belong to another server",
-            Self::Refused { .. } => "read VMRay's words; sending the same again will be refused again",
-            Self::Quota { .. } => "raise the quota in VMRay, or wait until it is filled up",
+            Self::Refused { .. } => "read VMRay's message; the same request would be refused again",
+            Self::Quota { .. } => "raise the quota in VMRay, or wait until it is renewed",
             Self::TooLarge { .. } => "send a smaller file, or look it up by its hash",
             Self::Throttled { .. } => "ask again after the time in Retry-After",
             Self::Vmray(error) => error.hint(),

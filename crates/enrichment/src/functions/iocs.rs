@@ -123,7 +123,10 @@ impl Wanted {
         }
         if incident.as_ref().is_some_and(|id| id.chars().count() > MAX_INCIDENT_CHARS || id.contains(char::is_control))
         {
-            return Err(Error::bad("incident_id", format!("is no line of at most {MAX_INCIDENT_CHARS} characters")));
+            return Err(Error::bad(
+                "incident_id",
+                format!("is not one line of at most {MAX_INCIDENT_CHARS} characters"),
+            ));
         }
         let Some(submission) = submission.filter(|_| !words.is_empty()) else { return Ok(None) };
         Ok(Some(Self { submission: SubmissionId(submission), verdicts, incident, expiry }))
