@@ -35,6 +35,8 @@ const VERDICT_CHARS: usize = 100;
 pub(crate) struct Listing {
     pages: mpsc::Receiver<Listed>,
     lister: AbortOnDropHandle<Result<(), vmray::Error>>,
+    /// Whether it ended before VMRay answered anything.
+    unanswered: bool,
 }
 
 impl Listing {
@@ -54,7 +56,8 @@ impl Run<'_> {
         let (sender, pages) = mpsc::channel(PAGES_AHEAD);
         let clock = Arc::clone(&self.feed.clock);
         let lister = list(self.feed.vmray.clone(), windows, clock, sender);
-        Ok(Listing { pages, lister: AbortOnDropHandle::new(tokio::spawn(lister.in_current_span())) })
+        let lister = AbortOnDropHandle::new(tokio::spawn(lister.in_current_span()));
+        Ok(Listing { pages, lister, unanswered: false })
     }
 
     /// Compares the clocks at the first answer, and says whether the run goes on. Until then nothing is decided: not even
@@ -67,8 +70,12 @@ impl Run<'_> {
                 }
                 Ok(true)
             }
+            Some(Some(_)) => Ok(true),
             // There is no first answer, and why is what the listing ends with.
-            Some(_) => Ok(true),
+            Some(None) => {
+                listing.unanswered = true;
+                Ok(true)
+            }
             None => Ok(false),
         }
     }
@@ -76,6 +83,10 @@ impl Run<'_> {
     /// Reads and stages what is listed. Listing runs ahead by a few pages; reading keeps the order of listing.
     /// What enrichments leave in the inbox meanwhile is taken note of.
     pub(crate) async fn collect(&mut self, mut listing: Listing, inbox: Option<&Inbox>) -> Result<(), Error> {
+        if listing.unanswered {
+            // Open samples would only meet the same, and lose the reason that VMRay gave for them.
+            return listing.outcome().await;
+        }
         let now = self.clock.now();
         let mut work = Work::new(self.feed.limits.vmray_concurrency, now);
         self.open_samples(now, &mut work).await?;

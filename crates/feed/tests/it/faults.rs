@@ -98,6 +98,21 @@ fn vmray_down_for_the_whole_run_fails_the_run_and_moves_nothing() {
 }
 
 #[test]
+fn vmray_down_leaves_open_samples_as_they_are_and_is_told_soon() {
+    let setting = with_faults(Vec::new());
+    setting.run(&RunOptions::default()).unwrap();
+    let open = setting.open_samples();
+    assert!(!open.is_empty(), "the world has samples that cannot be read");
+    setting.stack.faults().add(FaultRule::new(ServiceName::Vmray, When::Always, Fault::Status(503)));
+    let before = setting.clock_now();
+    let error = setting.run(&RunOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::Vmray(_)), "{error}");
+    assert_eq!(setting.open_samples(), open);
+    // One call's repeats take a minute; no sample adds its own.
+    assert!(setting.clock_now().duration_since(before) < SignedDuration::from_secs(90));
+}
+
+#[test]
 fn sentinel_down_for_the_whole_run_keeps_everything_for_the_next() {
     let setting = with_faults(vec![FaultRule::new(ServiceName::Upload, When::Always, Fault::Status(503))]);
     let error = setting.run(&RunOptions::default()).unwrap_err();

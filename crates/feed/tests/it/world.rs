@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use feed::{Error, Failed, Feed, Limits, Progress, RunOptions, RunSummary};
 use indicators::{Expiry, NoiseList, Rules, Style};
 use jiff::{SignedDuration, Timestamp};
-use ledger::{Command, Commands, Objects, Reader, ReceiptRecord, Storage};
+use ledger::{Command, Commands, Objects, OpenSample, Reader, ReceiptRecord, Storage};
 use object_store::memory::InMemory;
 use outbound::{Clock, Exchange, Pacer, RetryPolicy, Transport};
 use sentinel::{Cloud, Identity, Tokens, UploadClient};
@@ -215,6 +215,14 @@ impl Setting {
                 receipts: records.newest_receipts(usize::MAX).await.unwrap(),
                 open: records.open_samples().await.unwrap().into_iter().map(|open| open.sample_id).collect(),
             }
+        })
+    }
+
+    /// The samples that could not be read yet.
+    pub(crate) fn open_samples(&self) -> Vec<OpenSample> {
+        block_on(async {
+            let reader = Reader::open(&self.storage, "default").await.unwrap();
+            reader.records().open_samples().await.unwrap()
         })
     }
 
