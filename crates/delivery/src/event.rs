@@ -43,7 +43,6 @@ impl Delivery {
             biased;
             flushed = disk => {
                 self.flushing = None;
-                self.flushing_objects = 0;
                 Event::Flushed(Flushed(flushed))
             }
             answer = answer => Event::Answered(answer),

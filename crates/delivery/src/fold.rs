@@ -131,6 +131,7 @@ impl Delivery {
                         batch.delete_quarantine(&id);
                     }
                     (_, object) => {
+                        self.objects_left += u64::from(!waits);
                         staged.push(self.send_ourselves(&id, &mut record, effect, object, now, &mut batch)?);
                     }
                 }

@@ -88,8 +88,8 @@ pub struct Delivery {
     halted: Option<sentinel::UploadError>,
     /// Cancelled when this run sends nothing more.
     sending: CancellationToken,
-    /// Objects that are being made durable.
-    flushing_objects: usize,
+    /// Objects in the outbox.
+    objects_left: u64,
     tally: Tally,
     notes: Notes,
     /// Incidents that letters name which are not folded in yet, by indicator, and when the inbox was last looked at.
@@ -132,16 +132,15 @@ impl Delivery {
             refused_whole_in_a_row: 0,
             halted: None,
             sending,
-            flushing_objects: 0,
+            objects_left: 0,
             tally: Tally::default(),
             notes: Notes::default(),
             unfolded: HashMap::new(),
             noticed: None,
         };
-        for id in delivery.ledger.records().outbox_ids().await? {
-            if !mutant!(OutboxNotDrained) {
-                delivery.queue.push_known(id);
-            }
+        delivery.objects_left = delivery.ledger.records().count_outbox().await? as u64;
+        if delivery.objects_left > 0 && !mutant!(OutboxNotDrained) {
+            delivery.queue.leave_in_outbox();
         }
         Ok(delivery)
     }

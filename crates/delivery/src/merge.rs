@@ -43,6 +43,11 @@ impl Known {
         Ok(Self { record, before })
     }
 
+    /// Says whether a version of it is in the outbox.
+    pub(crate) fn is_staged(&self) -> bool {
+        self.record.as_ref().is_some_and(|record| record.state == IndicatorState::Staged)
+    }
+
     /// Takes a finding in.
     pub(crate) fn merge(&self, mut finding: Finding, style: &Style, now: Timestamp) -> Merged {
         if let Some(before) = &self.before {

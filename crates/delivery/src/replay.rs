@@ -62,6 +62,7 @@ impl Delivery {
         }
         if !staged_since {
             batch.put_outbox(id, &refused)?;
+            self.objects_left += 1;
         }
         self.queue.push_known(id.to_owned());
         Ok(())

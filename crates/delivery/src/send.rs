@@ -36,8 +36,13 @@ impl Delivery {
         while !self.sending.is_cancelled() && self.in_flight.len() < self.max_in_flight {
             let batch = match self.queue.pop_cut() {
                 Some(batch) => batch,
-                None if fill == Fill::Full && self.queue.len() < MAX_OBJECTS => break,
-                None => self.next_batch().await?,
+                None => {
+                    self.take_back().await?;
+                    if fill == Fill::Full && self.queue.len() < MAX_OBJECTS {
+                        break;
+                    }
+                    self.next_batch().await?
+                }
             };
             if batch.is_empty() {
                 break;
@@ -60,6 +65,21 @@ impl Delivery {
         Ok(())
     }
 
+    /// Takes objects back into memory that only the outbox holds, when there is room for them.
+    async fn take_back(&mut self) -> Result<(), Error> {
+        if self.queue.reads_outbox() && (self.unflushed_since.is_some() || self.flushing.is_some()) {
+            // What is read there is durable then, and what is durable is queued once.
+            self.flush().await?;
+        }
+        while let Some((after, limit)) = self.queue.next_page() {
+            let rows = self.ledger.records().outbox_after(after, limit).await?;
+            let is_last = rows.len() < limit;
+            let page = rows.into_iter().map(|(id, record)| self.ready(id, record)).collect();
+            self.queue.take_page(page, is_last);
+        }
+        Ok(())
+    }
+
     async fn next_batch(&mut self) -> Result<Vec<Ready>, Error> {
         let mut batch = Vec::new();
         while batch.len() < MAX_OBJECTS
@@ -67,21 +87,17 @@ impl Delivery {
         {
             let ready = match held {
                 Some(ready) => Some(ready),
-                None => self.ledger.records().outbox(&id).await?.map(|OutboxRecord { modified, object }| {
-                    let object = if mutant!(LostAnswerSentAsNew) { as_new(object, self.clock.now()) } else { object };
-                    Ready { id, modified, object: Bytes::from(object) }
-                }),
+                // None there: settled in the meantime, nothing to send.
+                None => self.ledger.records().outbox(&id).await?.map(|record| self.ready(id, record)),
             };
-            let Some(ready) = ready else {
-                // Settled in the meantime: nothing to send.
-                continue;
-            };
-            if self.unflushed.iter().any(|staged| staged.id == ready.id) || self.flushing.is_some() {
-                self.queue.note_ahead(&ready);
-            }
-            batch.push(ready);
+            batch.extend(ready);
         }
         Ok(batch)
+    }
+
+    fn ready(&self, id: String, OutboxRecord { modified, object }: OutboxRecord) -> Ready {
+        let object = if mutant!(LostAnswerSentAsNew) { as_new(object, self.clock.now()) } else { object };
+        Ready { id, modified, object: Bytes::from(object) }
     }
 
     /// Sends nothing more in this run. Uploads that wait for their turn are taken back; those on the wire go on.
@@ -89,9 +105,9 @@ impl Delivery {
         self.sending.cancel();
     }
 
-    /// Returns how many objects this run has still to send, those on the wire too.
+    /// Returns how many objects are still to be sent, those on the wire too.
     pub fn objects_left(&self) -> u64 {
-        self.queue.objects() as u64 + self.unflushed.len() as u64 + self.flushing_objects as u64
+        self.objects_left
     }
 
     /// Says whether an answer, or an upload that was taken back, is still to come.
@@ -105,7 +121,7 @@ impl Delivery {
             && self.flushing.is_none()
             && (self.sending.is_cancelled()
                 || self.uploads.is_none()
-                || (self.queue.len() == 0 && !self.queue.has_cut() && self.unflushed.is_empty()))
+                || (self.queue.is_empty() && self.unflushed.is_empty()))
     }
 }
 

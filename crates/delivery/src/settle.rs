@@ -138,6 +138,7 @@ impl Delivery {
                 continue;
             }
             batch.delete_outbox(&ready.id);
+            self.objects_left = self.objects_left.saturating_sub(1);
             if let Some(mut record) = record {
                 record.state = state;
                 if state == IndicatorState::Accepted {

@@ -100,7 +100,8 @@ impl Delivery {
         for finding in findings {
             let stix_id = finding.id;
             let id = stix_id.to_string();
-            let mut merged = Known::read(self.ledger.records(), &id, sample_id).await?.merge(finding, &self.style, now);
+            let known = Known::read(self.ledger.records(), &id, sample_id).await?;
+            let mut merged = known.merge(finding, &self.style, now);
             if let Some(incidents) = self.unfolded.get(&id) {
                 merged.record.add_incidents(incidents);
             }
@@ -131,6 +132,7 @@ impl Delivery {
                 let object = merged.object(&others, &self.style)?;
                 batch.put_outbox(&id, &OutboxRecord { modified: record.modified, object: object.clone() })?;
                 batch.delete_quarantine(&id);
+                self.objects_left += u64::from(!known.is_staged());
                 self.notes.staged(finding.observable.kind().as_str(), &finding.observable.value());
                 objects.push(Ready { id: id.clone(), modified: record.modified, object: Bytes::from(object) });
             }
@@ -167,6 +169,7 @@ impl Delivery {
         let object = serde_json::to_string(&identity)?;
         let mut batch = Batch::new();
         batch.put_outbox(&id, &OutboxRecord { modified: identity.modified, object: object.clone() })?;
+        self.objects_left += 1;
         self.commit(batch).await?;
         self.unflushed.push(Ready { id, modified: identity.modified, object: Bytes::from(object) });
         self.flush().await
@@ -183,7 +186,6 @@ impl Delivery {
             return;
         }
         let staged = std::mem::take(&mut self.unflushed);
-        self.flushing_objects = staged.len();
         self.unflushed_since = None;
         self.unflushed_bytes = 0;
         let flush = self.ledger.flush_aside();
@@ -200,7 +202,6 @@ impl Delivery {
     pub async fn flush(&mut self) -> Result<(), Error> {
         if let Some(flushing) = self.flushing.take() {
             let durable = flushing.await.map_err(|error| ledger::Error::Storage(Box::new(error)))??;
-            self.flushing_objects = 0;
             for ready in durable {
                 self.queue.push(ready);
             }

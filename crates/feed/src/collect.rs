@@ -349,7 +349,7 @@ impl Run<'_> {
         !supporting(&self.feed.rules, submissions, now).is_empty()
     }
 
-    async fn leave_open(
+    pub(crate) async fn leave_open(
         &mut self,
         sample_id: u64,
         submissions: &[vmray::Submission],

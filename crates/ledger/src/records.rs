@@ -64,32 +64,7 @@ impl Records {
         order: IterationOrder,
         limit: usize,
     ) -> Result<Vec<(String, R)>, Error> {
-        let mut found = Vec::new();
-        let Some(mut rows) = self.iterate(prefix.as_bytes().to_vec(), key::end_of(prefix), order).await? else {
-            return Ok(found);
-        };
-        while found.len() < limit
-            && let Some(row) = rows.next().await?
-        {
-            let name = row.key.get(prefix.len()..).unwrap_or_default();
-            found.push((String::from_utf8_lossy(name).into_owned(), decode(&row.key, &row.value)?));
-        }
-        Ok(found)
-    }
-
-    /// Returns the keys below a prefix without reading the values.
-    pub(crate) async fn names(&self, prefix: &str) -> Result<Vec<String>, Error> {
-        let mut found = Vec::new();
-        let Some(mut rows) =
-            self.iterate(prefix.as_bytes().to_vec(), key::end_of(prefix), IterationOrder::Ascending).await?
-        else {
-            return Ok(found);
-        };
-        while let Some(row) = rows.next().await? {
-            let name = row.key.get(prefix.len()..).unwrap_or_default();
-            found.push(String::from_utf8_lossy(name).into_owned());
-        }
-        Ok(found)
+        take(self.iterate(prefix.as_bytes().to_vec(), key::end_of(prefix), order).await?, prefix, limit).await
     }
 
     /// Counts the keys below a prefix. Nothing is kept of them, however many there are.
@@ -188,9 +163,12 @@ impl Records {
         self.get(&key::of_text(key::OUTBOX, id)).await
     }
 
-    /// Returns the ids of the objects in the outbox.
-    pub async fn outbox_ids(&self) -> Result<Vec<String>, Error> {
-        self.names(key::OUTBOX).await
+    /// Returns objects of the outbox with their ids, by id, those after an id or the first ones, at most `limit`.
+    pub async fn outbox_after(&self, after: Option<&str>, limit: usize) -> Result<Vec<(String, OutboxRecord)>, Error> {
+        // No key lies between one and the same with a byte of zero behind it.
+        let from = after.map_or_else(|| key::OUTBOX.to_owned(), |id| format!("{}\0", key::of_text(key::OUTBOX, id)));
+        let rows = self.iterate(from.into_bytes(), key::end_of(key::OUTBOX), IterationOrder::Ascending).await?;
+        take(rows, key::OUTBOX, limit).await
     }
 
     /// Returns how many objects are in the outbox.
@@ -246,4 +224,21 @@ impl Records {
     pub async fn newest_runs(&self, limit: usize) -> Result<Vec<RunRecord>, Error> {
         Ok(self.scan(key::RUN, IterationOrder::Descending, limit).await?.into_iter().map(|(_, run)| run).collect())
     }
+}
+
+/// Reads at most `limit` rows, each with what follows the prefix in its key.
+async fn take<R: DeserializeOwned>(
+    rows: Option<DbIterator>,
+    prefix: &str,
+    limit: usize,
+) -> Result<Vec<(String, R)>, Error> {
+    let mut found = Vec::new();
+    let Some(mut rows) = rows else { return Ok(found) };
+    while found.len() < limit
+        && let Some(row) = rows.next().await?
+    {
+        let name = row.key.get(prefix.len()..).unwrap_or_default();
+        found.push((String::from_utf8_lossy(name).into_owned(), decode(&row.key, &row.value)?));
+    }
+    Ok(found)
 }

@@ -65,6 +65,8 @@ fn a_large_sample_whose_run_ends_half_way_is_read_again() {
     });
     assert_eq!((summary.outcome, summary.counts["samples_read"]), (Outcome::StoppedEarly, 0));
     assert!((500..2_600).contains(&summary.counts["new"]), "{summary:?}");
+    assert_eq!((summary.samples_open, setting.known().open), (1, vec![1]), "what is cut off is listed as open");
+    assert!(matches!(summary.notes.kept(), [Note::Open { sample_id: 1, .. }]), "{:?}", summary.notes);
     let again = setting.run(&RunOptions::default()).unwrap();
     assert_eq!((again.counts["samples_read"], again.samples_open), (1, 0));
     setting.assert_nothing_lost_and_nothing_wrong();

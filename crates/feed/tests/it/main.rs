@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod backlog;
 mod clocks;
 mod faults;
 mod guarantees;

@@ -210,7 +210,7 @@ impl Setting {
             let records = reader.records();
             Known {
                 cursor: records.cursor().await.unwrap().map(|cursor| cursor.until),
-                outbox: records.outbox_ids().await.unwrap(),
+                outbox: records.outbox_after(None, usize::MAX).await.unwrap().into_iter().map(|(id, _)| id).collect(),
                 quarantine: records.quarantine().await.unwrap().into_iter().map(|(id, _)| id).collect(),
                 receipts: records.newest_receipts(usize::MAX).await.unwrap(),
                 open: records.open_samples().await.unwrap().into_iter().map(|open| open.sample_id).collect(),

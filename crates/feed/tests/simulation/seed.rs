@@ -180,7 +180,7 @@ fn known(setting: &Setting) -> Known {
         Known {
             indicators: records.indicators().await.unwrap().into_iter().collect(),
             quarantine: records.quarantine().await.unwrap().into_iter().collect(),
-            outbox: records.outbox_ids().await.unwrap(),
+            outbox: records.outbox_after(None, usize::MAX).await.unwrap().into_iter().map(|(id, _)| id).collect(),
             open: records.open_samples().await.unwrap().into_iter().map(|open| open.sample_id).collect(),
             receipts: records.newest_receipts(usize::MAX).await.unwrap(),
         }

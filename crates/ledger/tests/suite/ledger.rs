@@ -43,7 +43,9 @@ pub(crate) async fn what_was_flushed_survives_a_writer_that_is_dropped(storage: 
     let ledger = open(&storage).await.unwrap();
     assert_eq!(ledger.records().cursor().await.unwrap(), Some(Cursor { until: at(5) }));
     assert_eq!(ledger.records().indicator("indicator--1").await.unwrap(), Some(indicator("evil.example")));
-    assert_eq!(ledger.records().outbox_ids().await.unwrap(), ["indicator--1"]);
+    let outbox = ledger.records().outbox_after(None, 2).await.unwrap();
+    assert_eq!(outbox, [("indicator--1".to_owned(), OutboxRecord { modified: at(1), object: "{}".into() })]);
+    assert_eq!(ledger.records().outbox_after(Some("indicator--1"), 2).await.unwrap(), []);
     ledger.close().await.unwrap();
 }
 
