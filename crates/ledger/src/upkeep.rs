@@ -123,13 +123,25 @@ async fn files(admin: &Admin) -> Result<usize, Error> {
     Ok(admin.read_manifest(None).await?.map_or(0, |manifest| manifest.l0().len()))
 }
 
+/// How files are merged: one set of files at a time, each read a little ahead. The engine's defaults hold 8 MiB of each of
+/// eight files, four times over.
+pub(crate) fn merging_worker() -> CompactionWorkerOptions {
+    CompactionWorkerOptions {
+        max_concurrent_compactions: 1,
+        max_subcompactions: 1,
+        max_fetch_tasks: 1,
+        bytes_to_fetch: 256 * 1024,
+        ..CompactionWorkerOptions::default()
+    }
+}
+
 async fn merge(admin: &Admin, keep_merging: Duration) -> Result<(), Error> {
     let tick = Duration::from_millis(20);
     let options = CompactorOptions {
         poll_interval: tick,
         commit_compacted_interval: tick,
         checkpoint_lifetime: keep_merging,
-        worker: Some(CompactionWorkerOptions { compactions_poll_interval: tick, ..CompactionWorkerOptions::default() }),
+        worker: Some(CompactionWorkerOptions { compactions_poll_interval: tick, ..merging_worker() }),
         ..CompactorOptions::default()
     };
     let enough = CancellationToken::new();

@@ -20,7 +20,7 @@ use crate::upkeep::{self, Upkeep};
 use crate::{Batch, Binding, Error, Reader, Records, Storage, key};
 
 /// The engine holds this much in memory before a write waits for the disk.
-const MAX_UNFLUSHED_BYTES: usize = 16 * 1024 * 1024;
+const MAX_UNFLUSHED_BYTES: usize = 8 * 1024 * 1024;
 /// Size of a sorted file; the engine's default of 64 MiB is for servers.
 const SST_BYTES: usize = 4 * 1024 * 1024;
 /// Blocks, indexes and filters kept in memory. Measured: a point read takes 45 µs with it and 700 µs without.
@@ -242,7 +242,10 @@ fn settings() -> Settings {
         // A long back-fill may run ahead of compaction; a short run is compacted when it ends.
         l0_max_ssts: 64,
         l0_max_ssts_per_key: 64,
-        compactor_options: Some(CompactorOptions::default()),
+        compactor_options: Some(CompactorOptions {
+            worker: Some(upkeep::merging_worker()),
+            ..CompactorOptions::default()
+        }),
         // Collected on purpose at the end of a run, see `upkeep`.
         garbage_collector_options: None,
         object_store_max_retries: Some(STORE_RETRIES),
