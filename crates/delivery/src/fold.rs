@@ -1,8 +1,11 @@
 //! Taking in what enrichments have left, before anything is compared.
 //!
 //! A letter tells findings, and the mark beside it what its writer sent of them. Sent and equal to what we would write
-//! ourselves is accepted; everything else is staged and sent by this run. The letter goes once that is durable, and
-//! folding it in a second time changes nothing, so a kill between the two is harmless.
+//! ourselves is accepted, unless a run has sent the indicator since; everything else is staged and sent by this run. The
+//! letter goes once that is durable, and folding it in a second time changes nothing, so a kill between the two is harmless.
+//!
+//! A run looks at its beginning, every five seconds while it stages, and at its end: an object of ours that was on its way
+//! when a letter came may have taken a label away, and then the end of the same run puts it back.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -120,11 +123,17 @@ impl Delivery {
                 // Whoever wrote this letter while another was being sent may have been overtaken by it.
                 let alone = marked.get(&id).is_none_or(|before| *before <= letter.left_at);
                 let waits = records.outbox(&id).await?.is_some();
+                let before = records.indicator(&id).await?;
                 if let Some((_, marked_at)) = sent {
                     marked.insert(id.clone(), *marked_at);
                 }
                 match (sent, object) {
-                    (Some((sent, _)), Some(object)) if alone && !waits && self.is_ours(&effect, object)? => {
+                    (Some((sent, _)), Some(object))
+                        if alone
+                            && !waits
+                            && before.is_none_or(|before| is_after(object, letter.left_at, &before))
+                            && self.is_ours(&effect, object)? =>
+                    {
                         record.modified = object.modified;
                         record.state = IndicatorState::Accepted;
                         record.accepted_at = Some(sent.at);
@@ -178,4 +187,10 @@ impl Delivery {
         ours.merged.record.modified = sent.modified;
         Ok(ours.object(&self.style)? == sent.object)
     }
+}
+
+/// Says whether what the writer of a letter sent came after what the last run sent of the indicator: it is a later version,
+/// and that run had its answer before the letter was left. Otherwise the run's object may have replaced the writer's.
+fn is_after(sent: &SentObject, left_at: Timestamp, before: &IndicatorRecord) -> bool {
+    sent.modified > before.modified && before.accepted_at.is_none_or(|at| at <= left_at)
 }

@@ -142,6 +142,11 @@ impl Run<'_> {
         }
         let drained = self.drain().await;
         collected.and(drained)?;
+        if !options.dry_run && !self.stop.is_cancelled() {
+            // What this run sent may have replaced what an enrichment sent meanwhile, with a label that we did not know of.
+            self.delivery.fold(&inbox).await?;
+            self.drain().await?;
+        }
         // A damaged request is left out, and told when everything else is done.
         commands.left_out().or_else(|| inbox.left_out()).map_or(Ok(()), |damage| Err(damage.into()))
     }

@@ -130,6 +130,34 @@ async fn a_run_that_sees_the_value_for_the_first_time_keeps_the_label_of_an_enri
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_label_that_a_run_takes_away_is_there_again_when_that_run_ends() {
+    // What the run has staged goes out after what the enrichment sends meanwhile.
+    let faults = vec![FaultRule::new(ServiceName::Upload, When::First(1), Fault::Status(503))];
+    let options = StackOptions { faults, ..StackOptions::default() };
+    let place = Place::with(known_url(URL, Verdict::Malicious, hours(3)), options);
+    let process = place.process();
+    let enriching = async {
+        while place.stack.upload.requests().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let report = enrich(&process, "INC-7", &[URL]).await;
+        assert_eq!(report.upload.accepted, 1, "{:?}", report.upload);
+        labels(&place)
+    };
+    let (_, sent) = futures::join!(place.feed(), enriching);
+    assert!(sent.contains(&"incident_id: INC-7".to_owned()), "{sent:?}");
+    let rows = place.stack.upload.rows();
+    assert!(
+        rows.iter().any(|row| row.text.contains(URL) && !row.text.contains("INC-7")),
+        "nothing took the label away"
+    );
+    assert!(labels(&place).contains(&"incident_id: INC-7".to_owned()), "{:?}", labels(&place));
+    let uploads = place.stack.upload.row_count();
+    place.feed().await;
+    assert_eq!(place.stack.upload.row_count(), uploads, "the next run has nothing to add");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_sixth_upload_in_a_minute_is_left_to_the_feed_at_once() {
     let mut world = World::new();
     let all: Vec<String> = (0..8).map(|n| format!("https://evil-{n}.example/a")).collect();
