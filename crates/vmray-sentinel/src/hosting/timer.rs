@@ -23,6 +23,8 @@ use crate::{summary, words};
 pub(super) struct Ask {
     /// Whose lines the log shows.
     invocation: Span,
+    /// Whether the host is late with it.
+    past_due: bool,
     /// Cancelled when the invocation is gone.
     hung_up: CancellationToken,
     answer: oneshot::Sender<Answer>,
@@ -39,17 +41,12 @@ pub(super) async fn invoke(handler: &Handler, past_due: bool) -> Answer {
             return Answer::succeeded(vec![line]);
         }
     };
-    if past_due {
-        info!("run started; the timer is past due");
-    } else {
-        info!("run started");
-    }
     let hung_up = CancellationToken::new();
     let _hang_up = hung_up.clone().drop_guard();
     let (answer, answered) = oneshot::channel();
-    let ask = Ask { invocation: Span::current(), hung_up, answer, taken };
-    // Both fail only when the process is stopping, before a run was begun.
-    let stopping = || Answer::failed(vec!["the process is stopping; the next run continues".to_owned()]);
+    let ask = Ask { invocation: Span::current(), past_due, hung_up, answer, taken };
+    // Both fail only when the process is stopping, before a run was begun: like one that stops early, no failure.
+    let stopping = || Answer::succeeded(vec!["the process is stopping; the next run continues".to_owned()]);
     if handler.asks.send(ask).await.is_err() {
         return stopping();
     }
@@ -59,8 +56,13 @@ pub(super) async fn invoke(handler: &Handler, past_due: bool) -> Answer {
 /// Makes the runs that are asked for until told to stop, and waits for the one that is on.
 pub(super) async fn serve(handler: &Handler, mut asks: mpsc::Receiver<Ask>) {
     while let Some(Some(ask)) = handler.stop.run_until_cancelled(asks.recv()).await {
-        let Ask { invocation, hung_up, answer, taken } = ask;
-        let answered = run(handler, &hung_up, taken).instrument(invocation).await;
+        let Ask { invocation, past_due, hung_up, answer, taken } = ask;
+        let run = async {
+            // Said here, where it is true: an invocation whose turn has come may still meet the end of the process.
+            info!("run started{}", if past_due { "; the timer is past due" } else { "" });
+            run(handler, &hung_up, taken).await
+        };
+        let answered = run.instrument(invocation).await;
         // The host hung up.
         drop(answer.send(answered));
     }
