@@ -39,7 +39,7 @@ pub(super) async fn job(
     let token = token(query.as_deref().unwrap_or_default())?;
     api.enrichment.verify(&job, &token).await.map_err(|error| match error {
         LinkError::Wrong | LinkError::Expired => Problem::link(error.to_string()),
-        LinkError::State(error) => Problem::state(error.to_string()),
+        LinkError::State(error) => Problem::state(&error),
     })?;
     let (work, reply) = api.enrichment.begin_job(&job).await?;
     api.tasks.spawn(work.in_current_span());

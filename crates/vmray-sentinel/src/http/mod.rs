@@ -22,6 +22,7 @@ mod enrich_fields;
 mod enrich_items;
 mod functions;
 mod metrics;
+mod no_request;
 mod observe;
 mod openapi;
 mod operations;

@@ -15,6 +15,8 @@ use serde::Serialize;
 
 use crate::visible::excerpt;
 
+/// What the body is (RFC 9457).
+const MEDIA_TYPE: &str = "application/problem+json";
 /// Characters of a detail.
 const DETAIL_CHARS: usize = 600;
 /// Characters of the name of a parameter.
@@ -196,6 +198,24 @@ impl Problem {
             .with_next_step("send it again over a faster connection")
     }
 
+    /// Something else than a request of HTTP.
+    pub(super) fn no_request() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "no-request",
+            "It is no request of HTTP",
+            "what came over the connection is no request of HTTP/1.1 that can be read",
+        )
+        .with_next_step("ask with HTTP/1.1 and without TLS: where TLS is needed, a proxy before this program ends it")
+    }
+
+    /// Probes: requests are better sent elsewhere now.
+    pub(super) fn not_ready(detail: impl Into<String>, step: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-ready", "It is not ready", detail)
+            .with_next_step(step)
+            .with_retry_after(BACK_SOON)
+    }
+
     /// Headers or an address that are too large.
     pub(super) fn large_head() -> Self {
         Self::new(
@@ -208,9 +228,9 @@ impl Problem {
     }
 
     /// The state cannot be used.
-    pub(super) fn state(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "state", "The state cannot be used", detail)
-            .with_next_step("check StateUrl and the rights on it; `vmray-sentinel doctor` says more")
+    pub(super) fn state(error: &ledger::Error) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "state", "The state cannot be used", error.to_string())
+            .with_next_step(crate::state::hint(error))
             .with_retry_after(BACK_SOON)
     }
 
@@ -237,8 +257,8 @@ impl Problem {
         .with_next_step("report it with the log lines that carry the request id")
     }
 
-    /// Returns the answer with its body.
-    pub(super) fn write(&self, request_id: &str, mut headers: HeaderMap) -> Response {
+    /// Returns the body, and the seconds after which to ask again.
+    fn body(&self, request_id: &str) -> (String, Option<u64>) {
         let seconds = self.retry_after.map(|wait| wait.as_secs().max(1));
         let body = ProblemJson {
             kind: format!("urn:vmray-sentinel:problem:{}", self.code),
@@ -250,7 +270,25 @@ impl Problem {
             retry_after: seconds,
             request_id,
         };
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        (serde_json::to_string(&body).unwrap_or_default(), seconds)
+    }
+
+    /// Returns the bytes of an answer after which the connection ends, for where there is no request.
+    pub(super) fn raw(&self, date: &str) -> String {
+        let id = uuid::Uuid::new_v4().to_string();
+        let (body, _) = self.body(&id);
+        format!(
+            "HTTP/1.1 {}\r\ncontent-type: {MEDIA_TYPE}\r\nx-request-id: {id}\r\nx-content-type-options: nosniff\r\n\
+             cache-control: no-store\r\nconnection: close\r\ncontent-length: {}\r\ndate: {date}\r\n\r\n{body}",
+            self.status,
+            body.len()
+        )
+    }
+
+    /// Returns the answer with its body.
+    pub(super) fn write(&self, request_id: &str, mut headers: HeaderMap) -> Response {
+        let (body, seconds) = self.body(request_id);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.remove(header::CONTENT_LENGTH);
         if let Some(seconds) = seconds {
             headers.insert(header::RETRY_AFTER, seconds.into());
@@ -258,7 +296,7 @@ impl Problem {
         if self.challenge {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"vmray-sentinel\""));
         }
-        (self.status, headers, serde_json::to_string(&body).unwrap_or_default()).into_response()
+        (self.status, headers, body).into_response()
     }
 
     /// Returns a line for the log.
@@ -309,7 +347,7 @@ impl From<enrichment::Error> for Problem {
             enrichment::Error::Throttled { retry_after } => throttled(retry_after).with_next_step(hint),
             enrichment::Error::Vmray { .. } => vmray(detail).with_next_step(hint),
             enrichment::Error::Deadline { .. } => deadline(detail).with_next_step(hint),
-            enrichment::Error::State(error) => Self::state(error.to_string()),
+            enrichment::Error::State(error) => Self::state(&error),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Connections: taken, bounded, and ended when the process stops.
 //!
 //! What a caller can keep us waiting with has a limit: the head of a request must come within [`HEAD_WITHIN`] and fit
-//! [`HEAD_BYTES`] (else 431), an answer must be read ([`super::writes`]), and a peer and all together have so many
+//! [`HEAD_BYTES`] (else 431), what is no request is refused ([`super::no_request`]), an answer must be read ([`super::writes`]), and a peer and all together have so many
 //! connections ([`LIMITS`]). More are told so, and `/healthz` is answered on them all the same ([`super::places`]). The
 //! limits of bodies are in [`super::body`].
 
@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 use tracing::debug;
 
+use super::no_request::Worded;
 use super::places::{Limits, Places};
 use super::writes::Moving;
 use crate::failure::Failure;
@@ -35,8 +36,8 @@ const HEAD_WITHIN: Duration = Duration::from_secs(20);
 pub(super) const HEAD_BYTES: usize = 32 * 1024;
 /// Headers of a request.
 pub(super) const HEADERS: usize = 100;
-/// What is read of a head at the most, in bytes and in headers. Between this and the limits above a refusal can still
-/// be said in words; a head that is longer yet gets a bare 431.
+/// What is read of a head at the most, in bytes and in headers. Between this and the limits above a refusal is counted
+/// and logged as every other; a head that is longer yet is refused before there is a request.
 const BUFFER_BYTES: usize = 2 * HEAD_BYTES;
 const BUFFER_HEADERS: usize = 4 * HEADERS;
 /// Connections at the same time. A request can need two more files (its own, and the way to VMRay), and the usual limit
@@ -141,7 +142,7 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router, s
         .max_buf_size(BUFFER_BYTES)
         .max_headers(BUFFER_HEADERS)
         .keep_alive(lane == Lane::Usual)
-        .serve_connection(TokioIo::new(Moving::new(stream)), answer);
+        .serve_connection(TokioIo::new(Worded::new(Moving::new(stream))), answer);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -268,13 +269,65 @@ mod tests {
         serving.await.unwrap();
     }
 
+    /// Returns the status and the problem of an answer that is one.
+    fn problem(answer: &str) -> (u16, serde_json::Value) {
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{answer}"));
+        for header in ["content-type: application/problem+json", "connection: close", "x-request-id: ", "date: "] {
+            assert!(head.contains(&format!("\r\n{header}")), "{answer}");
+        }
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{answer}");
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        assert_eq!(problem["status"], status, "{answer}");
+        assert!(!problem["next_step"].as_str().unwrap().is_empty(), "{answer}");
+        (status, problem)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_no_request_is_refused_with_a_problem() {
+        for head in [
+            "hello\r\n\r\n",
+            "\u{16}\u{3}\u{1}\u{2}",
+            "GET / HTTP/9.9\r\n\r\n",
+            "GET /\u{1} HTTP/1.1\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: many\r\n\r\n",
+            "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        ] {
+            let (status, _) = problem(&exchange(head.as_bytes()).await);
+            assert_eq!(status, 400, "{head:?}");
+        }
+        // After an answer of ours, which stays as it is.
+        let answer = exchange(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nhello\r\n\r\n").await;
+        let (ours, other) = answer.split_once("hello").unwrap();
+        assert!(ours.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        assert_eq!(problem(other).0, 400);
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_is_still_sending_is_told_all_the_same() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn({
+            let stop = stop.clone();
+            async move { serve(listener, router(), &stop, LIMITS).await }
+        });
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let long = format!("GET / HTTP/1.1\r\nX-Long: {}", "x".repeat(1 << 20));
+        stream.write_all(long.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(problem(&answer).0, 431);
+        stop.cancel();
+        serving.await.unwrap();
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_head_that_is_too_large_is_refused() {
         let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "x".repeat(20 * HEAD_BYTES));
-        let answer = exchange(long.as_bytes()).await;
-        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+        assert_eq!(problem(&exchange(long.as_bytes()).await).0, 431);
         let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X-Many: 1\r\n".repeat(BUFFER_HEADERS));
-        let answer = exchange(many.as_bytes()).await;
-        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+        assert_eq!(problem(&exchange(many.as_bytes()).await).0, 431);
     }
 }

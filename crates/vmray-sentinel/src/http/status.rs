@@ -11,6 +11,6 @@ use super::problem::Problem;
 
 /// Returns the newest reading of the ledger.
 pub(super) async fn status(State(api): State<Arc<Api>>) -> Result<Response, Problem> {
-    let view = api.recent.view().await.map_err(|error| Problem::state(error.to_string()))?;
+    let view = api.recent.view().await.map_err(|error| Problem::state(&error))?;
     Ok(Json(&*view).into_response())
 }

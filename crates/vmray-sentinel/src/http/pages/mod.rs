@@ -6,7 +6,7 @@ mod status;
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
@@ -124,16 +124,19 @@ async fn favicon() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("../../../templates/favicon.svg"))
 }
 
-async fn ready(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
+async fn ready(State(shared): State<Arc<Shared>>) -> Result<&'static str, Problem> {
     if shared.pages.stop.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned());
+        return Err(Problem::not_ready("the process is stopping", "ask the one that takes its place"));
     }
     if let Some(wait) = shared.pages.live.borrow().long_wait(shared.pages.clock.now()) {
-        return (StatusCode::SERVICE_UNAVAILABLE, format!("waiting: {wait}\n"));
+        return Err(Problem::not_ready(
+            format!("the feed is waiting: {wait}"),
+            "nothing is lost, the feed continues then; the API answers meanwhile",
+        ));
     }
     match shared.pages.recent.view().await {
-        Ok(_) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(error) => (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")),
+        Ok(_) => Ok("ready\n"),
+        Err(error) => Err(Problem::state(&error)),
     }
 }
 

@@ -157,7 +157,10 @@ async fn health_and_readiness_answer() {
     }
     assert_eq!(bench.get("/style.css").await.headers["content-type"], "text/css; charset=utf-8");
     bench.stop.cancel();
-    assert_eq!(bench.get("/readyz").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let answer = bench.get("/readyz").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers["content-type"], "application/problem+json");
+    assert!(answer.json()["detail"].as_str().unwrap().contains("stopping"), "{}", answer.body);
     assert_eq!(bench.get("/healthz").await.status, StatusCode::OK);
 }
 
