@@ -5,11 +5,10 @@
 
 use ledger::{Objects, Storage};
 use serde::{Deserialize, Serialize};
-use tracing::debug;
+use tracing::{debug, warn};
 use vmray::{Client, Iocs, ReportStatus, SampleId};
 
 use crate::facts::Facts;
-use crate::store;
 use crate::trouble::Trouble;
 
 /// What is known of a sample.
@@ -62,11 +61,12 @@ impl Dossiers {
     /// Returns what is kept of what VMRay found in a sample.
     pub(crate) async fn kept(&self, facts: &Facts) -> Result<Option<Reading>, ledger::Error> {
         let name = name_of(facts);
-        match store::read(&self.objects, &name).await {
+        match self.objects.read_value(&name).await {
             Ok(dossier) => Ok(dossier.map(|dossier| Reading::Whole(Box::new(dossier)))),
-            // Kept by another version: read it again.
-            Err(ledger::Error::Damaged { reason, .. }) => {
-                debug!(name, reason, "reading the findings again");
+            // Damaged, or kept by another version: VMRay has them.
+            Err(error @ ledger::Error::DamagedObject { .. }) => {
+                warn!(%error, "reading the findings again");
+                self.objects.delete(&name).await?;
                 Ok(None)
             }
             Err(error) => Err(error),
@@ -80,7 +80,7 @@ impl Dossiers {
         }
         let (reading, whole) = ask(client, SampleId(facts.sample_id)).await;
         if let (Reading::Whole(dossier), true, Some(_)) = (&reading, whole, facts.submission_id) {
-            store::create(&self.objects, &name_of(facts), dossier).await?;
+            self.objects.create_value(&name_of(facts), dossier).await?;
         }
         Ok(reading)
     }

@@ -68,6 +68,10 @@ impl Error {
     pub(crate) const QUOTA_HINT: &str =
         "raise the quota in VMRay, or lower QuotaReserve or raise MaxSubmissionsPerIncident on purpose";
 
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::State(ledger::Error::DamagedObject { .. }))
+    }
+
     /// Returns what to check or do next.
     pub fn hint(&self) -> &str {
         match self {
@@ -78,7 +82,10 @@ impl Error {
             Self::TooLarge { .. } => "send a smaller file, or its hash",
             Self::Throttled { .. } => "ask again after the time in Retry-After",
             Self::Vmray { hint, .. } | Self::Deadline { hint, .. } => hint,
-            Self::State(_) => "check StateUrl and the rights on it",
+            Self::State(ledger::Error::DamagedObject { .. }) => {
+                "remove that file or blob and ask anew: what VMRay has is found again and not paid for twice"
+            }
+            Self::State(_) => "check StateUrl and the rights on it; `vmray-sentinel doctor` says more",
         }
     }
 }

@@ -29,7 +29,7 @@ use vmray::{SampleHash, Submission};
 
 use crate::facts::Facts;
 use crate::trouble::Trouble;
-use crate::{Item, store, url_forms};
+use crate::{Item, url_forms};
 
 /// Field of `submission_metadata` that holds the mark of a job.
 const MARK: &str = "vmray_sentinel_job";
@@ -146,52 +146,52 @@ impl Jobs {
 
     pub(crate) async fn intend(&self, job: &JobName, value: &str, now: Timestamp) -> Result<(), Error> {
         let intent = Intent { value: value.to_owned(), made_at: now };
-        store::create(&self.objects, &job.object("intent"), &intent).await?;
+        self.objects.create_value(&job.object("intent"), &intent).await?;
         Ok(())
     }
 
     pub(crate) async fn claim(&self, job: &JobName, number: u32, claim: &Claim) -> Result<Created, Error> {
-        store::create(&self.objects, &job.object(&claim_name(number)), claim).await
+        self.objects.create_value(&job.object(&claim_name(number)), claim).await
     }
 
     pub(crate) async fn claimed(&self, job: &JobName, number: u32) -> Result<Option<Claim>, Error> {
-        store::read(&self.objects, &job.object(&claim_name(number))).await
+        self.objects.read_value(&job.object(&claim_name(number))).await
     }
 
     pub(crate) async fn put_submitted(&self, job: &JobName, submitted: &Submitted) -> Result<(), Error> {
-        store::create(&self.objects, &job.object("submitted"), submitted).await?;
+        self.objects.create_value(&job.object("submitted"), submitted).await?;
         Ok(())
     }
 
     pub(crate) async fn submitted(&self, job: &JobName) -> Result<Option<Submitted>, Error> {
-        store::read(&self.objects, &job.object("submitted")).await
+        self.objects.read_value(&job.object("submitted")).await
     }
 
     pub(crate) async fn put_done(&self, job: &JobName, done: &End) -> Result<(), Error> {
-        store::create(&self.objects, &job.object("done"), done).await?;
+        self.objects.create_value(&job.object("done"), done).await?;
         Ok(())
     }
 
     pub(crate) async fn done(&self, job: &JobName) -> Result<Option<End>, Error> {
-        store::read(&self.objects, &job.object("done")).await
+        self.objects.read_value(&job.object("done")).await
     }
 
     pub(crate) async fn put_failed(&self, job: &JobName, trouble: &Trouble) -> Result<(), Error> {
-        store::create(&self.objects, &job.object("failed"), trouble).await?;
+        self.objects.create_value(&job.object("failed"), trouble).await?;
         Ok(())
     }
 
     pub(crate) async fn failed(&self, job: &JobName) -> Result<Option<Trouble>, Error> {
-        store::read(&self.objects, &job.object("failed")).await
+        self.objects.read_value(&job.object("failed")).await
     }
 
     /// Returns what time it is to the store.
     pub(crate) async fn store_time(&self) -> Result<Timestamp, Error> {
         let name = format!("clock/{}", Ulid::from_parts(0, uuid::Uuid::new_v4().as_u128()));
-        store::create(&self.objects, &name, &()).await?;
+        self.objects.create_value(&name, &()).await?;
         let stored = self.objects.read(&name).await?.map(|object| object.stored_at);
         self.objects.delete(&name).await?;
-        stored.ok_or_else(|| Error::Damaged { what: name, reason: "it was gone at once".to_owned() })
+        stored.ok_or_else(|| self.objects.damaged(&name, "it was gone at once".to_owned()))
     }
 }
 

@@ -13,6 +13,7 @@
 
 mod advance;
 mod assemble;
+mod damage;
 mod dossier;
 mod error;
 mod facts;
@@ -40,13 +41,13 @@ mod reuse;
 mod seen;
 mod service;
 mod spool;
-mod store;
 mod sweep;
 mod tag;
 mod trouble;
 mod url_forms;
 mod work;
 
+pub use damage::check_objects;
 pub use error::Error;
 pub use gate::{Gates, GatesError, InternalHosts};
 pub use item::{FileItem, Item, ItemError, UnreadableItem, UrlItem};

@@ -12,9 +12,9 @@ use sha2::{Digest as _, Sha256};
 use tracing::warn;
 use vmray::Client;
 
+use crate::IncidentId;
 use crate::job::{JobName, hex_of};
 use crate::trouble::Trouble;
-use crate::{IncidentId, store};
 
 /// Longer than this the quota is not waited for.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
@@ -140,7 +140,7 @@ impl Allowance {
             if taken.contains(&name.as_str()) {
                 continue;
             }
-            if store::create(&self.objects, &name, &content).await? == Created::New {
+            if self.objects.create_value(&name, &content).await? == Created::New {
                 return Ok(Some(Slot(name)));
             }
         }

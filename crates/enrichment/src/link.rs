@@ -2,7 +2,8 @@
 //!
 //! A token is the end of the link's life, the number of a key and an HMAC-SHA256 over both and the job. Keys are
 //! create-only objects `keys/link-<n>` in the state: the newest signs, the older ones verify until the last link
-//! that they signed has expired. A new one is made by [`rotate_link_key`].
+//! that they signed has expired. A new one is made by [`rotate_link_key`]. A key that is damaged signs nothing, and a link
+//! with its number is answered with the damage, not as one that is wrong.
 //!
 //! Each process lists the keys once a minute, and a new key signs when it is older than that: so every process knows the
 //! key of every link that is out, and a link with the number of another key is wrong without a look. Whoever makes up
@@ -66,7 +67,8 @@ struct Remembered {
 
 #[derive(Clone)]
 struct Key {
-    secret: Bytes,
+    /// Or why it is not the one that was written.
+    secret: Result<Bytes, String>,
     made_at: Timestamp,
 }
 
@@ -85,12 +87,14 @@ impl Links {
     pub(crate) async fn sign(&self, job: &JobId, now: Timestamp) -> Result<String, ledger::Error> {
         let keys = self.keys().await?;
         let is_known_to_all = |key: &Key| now.duration_since(key.made_at) >= UNSEEN;
-        let signing = keys.iter().rev().find(|(_, key)| is_known_to_all(key)).or_else(|| keys.first_key_value());
-        let Some((number, key)) = signing else {
-            return Err(ledger::Error::Damaged { what: "keys".to_owned(), reason: "no key can be kept".to_owned() });
+        let sound = || keys.iter().filter(|(_, key)| key.secret.is_ok());
+        let signing = sound().rev().find(|(_, key)| is_known_to_all(key)).or_else(|| sound().next());
+        let Some((number, key)) = signing.or_else(|| keys.last_key_value()) else {
+            return Err(self.objects.damaged(&name_of(1), "it was gone at once".to_owned()));
         };
         let until = now.checked_add(LIFE).unwrap_or(Timestamp::MAX).as_second();
-        Ok(format!("{until}.{number}.{}", hex_of(&key.mac(job, until, *number).finalize().into_bytes())))
+        let mac = self.mac(key, job, until, *number)?;
+        Ok(format!("{until}.{number}.{}", hex_of(&mac.finalize().into_bytes())))
     }
 
     pub(crate) async fn verify(&self, job: &JobId, token: &str, now: Timestamp) -> Result<(), LinkError> {
@@ -104,7 +108,7 @@ impl Links {
         let keys = self.keys().await?;
         let key = keys.get(&number).ok_or(LinkError::Wrong)?;
         // Compares in constant time.
-        key.mac(job, until, number).verify_slice(&signature).map_err(|_| LinkError::Wrong)?;
+        self.mac(key, job, until, number)?.verify_slice(&signature).map_err(|_| LinkError::Wrong)?;
         if now.as_second() >= until { Err(LinkError::Expired) } else { Ok(()) }
     }
 
@@ -130,7 +134,7 @@ impl Links {
         // 244 random bits from the operating system.
         let random = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(uuid::Uuid::into_bytes);
         // Somebody else's key of that number is as good.
-        self.objects.create(&name_of(number), Bytes::from(random.concat())).await?;
+        self.objects.create_value(&name_of(number), &hex_of(&random.concat())).await?;
         Ok(())
     }
 
@@ -154,8 +158,8 @@ impl Links {
         let mut keys = BTreeMap::new();
         for entry in self.objects.list(KEY).await? {
             let Some(number) = number_of(&entry.name) else { continue };
-            if let Some(object) = self.objects.read(&entry.name).await? {
-                keys.insert(number, Key { secret: object.content, made_at: object.stored_at });
+            if let Some(secret) = self.secret(&entry.name).await? {
+                keys.insert(number, Key { secret, made_at: entry.stored_at });
             }
         }
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -163,15 +167,43 @@ impl Links {
         *remembered = (!keys.is_empty()).then(|| Remembered { at: Instant::now(), keys: keys.clone() });
         Ok(keys)
     }
+
+    /// Says whether every key is the one that was written.
+    pub(crate) async fn check(&self) -> Result<(), ledger::Error> {
+        for (number, key) in self.keys_anew().await? {
+            key.secret.map_err(|reason| self.objects.damaged(&name_of(number), reason))?;
+        }
+        Ok(())
+    }
+
+    /// Reads the secret of a key, or why it is not the one that was written.
+    async fn secret(&self, name: &str) -> Result<Option<Result<Bytes, String>>, ledger::Error> {
+        let Some(object) = self.objects.read(name).await? else { return Ok(None) };
+        if is_plain(&object.content) {
+            return Ok(Some(Ok(object.content)));
+        }
+        Ok(match self.objects.read_value::<String>(name).await {
+            Ok(hex) => hex.map(|hex| bytes_of(&hex).map(Bytes::from).ok_or_else(|| "it is no key".to_owned())),
+            Err(ledger::Error::DamagedObject { reason, .. }) => Some(Err(reason)),
+            Err(error) => return Err(error),
+        })
+    }
+
+    fn mac(&self, key: &Key, job: &JobId, until: i64, number: u32) -> Result<Hmac<Sha256>, ledger::Error> {
+        let secret = key.secret.as_ref().map_err(|reason| self.objects.damaged(&name_of(number), reason.clone()))?;
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(secret).unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
+        mac.update(format!("vmray-sentinel enrich {job} {until} {number}").as_bytes());
+        Ok(mac)
+    }
 }
 
-impl Key {
-    fn mac(&self, job: &JobId, until: i64, number: u32) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret)
-            .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
-        mac.update(format!("vmray-sentinel enrich {job} {until} {number}").as_bytes());
-        mac
-    }
+/// Says whether a key was written by a version that wrote the bytes as they are: two UUIDs of version 4.
+fn is_plain(content: &[u8]) -> bool {
+    let (pairs, rest) = content.as_chunks::<16>();
+    pairs.len() == 2
+        && rest.is_empty()
+        && pairs.iter().all(|uuid| uuid::Uuid::from_bytes(*uuid).get_version() == Some(uuid::Version::Random))
 }
 
 fn name_of(number: u32) -> String {

@@ -14,10 +14,11 @@ use futures::FutureExt as _;
 use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 use vmray::{SampleId, SubmissionFilter, SubmissionId, readable};
 
 use crate::facts::Facts;
-use crate::{Enrichment, Error, lookup, store};
+use crate::{Enrichment, Error, lookup};
 
 /// Samples of one thing that are looked at.
 const MAX_SAMPLES: usize = 50;
@@ -136,10 +137,14 @@ impl Enrichment {
         let name = id.map(|id| format!("members-{}-{id}-{hour}", known.sample_id));
         let objects = self.dossiers().objects();
         if let Some(name) = &name {
-            match store::read::<Followed>(objects, name).await {
+            match objects.read_value::<Followed>(name).await {
                 Ok(Some(kept)) => return Ok(Ok(kept)),
-                // Of another version: look again.
-                Ok(None) | Err(ledger::Error::Damaged { .. }) => {}
+                Ok(None) => {}
+                // Damaged, or kept by another version: VMRay has them.
+                Err(error @ ledger::Error::DamagedObject { .. }) => {
+                    warn!(%error, "looking at the members again");
+                    objects.delete(name).await?;
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -148,7 +153,7 @@ impl Enrichment {
             Err(error) => return Ok(Err(error)),
         };
         if let Some(name) = name.filter(|_| !followed.is_running() && followed.missing.is_empty()) {
-            store::create(objects, &name, &followed).await?;
+            objects.create_value(&name, &followed).await?;
         }
         Ok(Ok(followed))
     }

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use crate::dossier::Ask;
 use crate::record::{Asked, AskedItem, Outcome, Place};
-use crate::{Answer, Enrichment, Error, JobId, store};
+use crate::{Answer, Enrichment, Error, JobId};
 
 /// How long a caller waits at most for an answer (Logic Apps: 120 s for a call, sending and receiving included).
 const ANSWERS_WITHIN: Duration = Duration::from_secs(96);
@@ -108,11 +108,11 @@ impl Reply {
     async fn so_far(&self) -> Result<Answer, Error> {
         let Self { service, job, shared, question, .. } = self;
         let (asked, is_planned) = shared.promise();
-        let is_kept = store::read::<Asked>(service.requests(), &asked_name(job)).await?.is_some();
+        let is_kept = service.requests().read_value::<Asked>(&asked_name(job)).await?.is_some();
         if !is_kept {
-            store::create(&service.open, &job.to_string(), &()).await?;
+            service.open.create_value(&job.to_string(), &()).await?;
             let name = if is_planned { asked_name(job) } else { received_name(job) };
-            store::create(service.requests(), &name, &asked).await?;
+            service.requests().create_value(&name, &asked).await?;
         }
         let report = Box::new(service.report(job, &asked, &shared.outcomes(), Ask::State).await?);
         Ok(answer_of(*job, report, &asked, service.clock.now(), *question))

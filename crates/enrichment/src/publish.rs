@@ -17,7 +17,7 @@ use tracing::info;
 use ulid::Ulid;
 
 use crate::report::{UploadReport, UploadState};
-use crate::{Enrichment, Error, JobId, Uploads, store};
+use crate::{Enrichment, Error, JobId, Uploads};
 
 /// The findings of one item of a request.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl Enrichment {
         let mut total = Tally::default();
         let mut fresh = Vec::new();
         for parcel in parcels {
-            match store::read::<Tally>(self.requests(), &uploaded_name(job, parcel.item)).await? {
+            match self.requests().read_value::<Tally>(&uploaded_name(job, parcel.item)).await? {
                 Some(tally) => total.add(tally),
                 None => fresh.push(parcel),
             }
@@ -62,7 +62,7 @@ impl Enrichment {
             trouble = why;
             for (n, parcel) in fresh.iter().enumerate().filter(|_| ours) {
                 let tally = if n == 0 { tally } else { Tally::default() };
-                store::create(self.requests(), &uploaded_name(job, parcel.item), &tally).await?;
+                self.requests().create_value(&uploaded_name(job, parcel.item), &tally).await?;
             }
         }
         let state = match (running, total.handed_over) {

@@ -20,7 +20,7 @@ use crate::plan::distinct;
 use crate::progress::{Question, Reply, Shared, Work, asked_name, received_name};
 use crate::record::{Asked, SubmissionWishes};
 use crate::sweep::Turn;
-use crate::{EnrichRequest, Error, Item, JobId, LinkError, MAX_ITEMS, Report, ReuseHours, UnreadableItem, store};
+use crate::{EnrichRequest, Error, Item, JobId, LinkError, MAX_ITEMS, Report, ReuseHours, UnreadableItem};
 
 /// Bounds and habits.
 #[derive(Debug, Clone)]
@@ -204,9 +204,9 @@ impl Enrichment {
 
     /// As [`Enrichment::begin`], for a request that was made before.
     pub async fn begin_job(&self, id: &JobId) -> Result<(Work, Reply), Error> {
-        let asked = match store::read(&self.requests, &asked_name(id)).await? {
+        let asked = match self.requests.read_value(&asked_name(id)).await? {
             Some(asked) => asked,
-            None => store::read(&self.requests, &received_name(id)).await?.ok_or(Error::NotFound)?,
+            None => self.requests.read_value(&received_name(id)).await?.ok_or(Error::NotFound)?,
         };
         let shared = Shared::new(asked);
         let (reply, tell) = Reply::new(self.clone(), *id, shared.clone(), Question::Later);
@@ -221,9 +221,9 @@ impl Enrichment {
 
     /// Answers a request that was made before, however long it takes.
     pub(crate) async fn whole_job(&self, id: &JobId) -> Result<Answer, Error> {
-        let asked = match store::read(&self.requests, &asked_name(id)).await? {
+        let asked = match self.requests.read_value(&asked_name(id)).await? {
             Some(asked) => asked,
-            None => store::read(&self.requests, &received_name(id)).await?.ok_or(Error::NotFound)?,
+            None => self.requests.read_value(&received_name(id)).await?.ok_or(Error::NotFound)?,
         };
         Box::pin(self.work_on(id, &Shared::new(asked))).await
     }

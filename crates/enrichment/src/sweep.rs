@@ -7,7 +7,7 @@ use ledger::{Created, Entry, Objects};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{Answer, Enrichment, Error, JobId, store};
+use crate::{Answer, Enrichment, Error, JobId};
 
 /// How long jobs, requests and findings are kept.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -72,7 +72,8 @@ impl Enrichment {
                         self.open.delete(&entry.name).await?;
                     }
                 }
-                Err(error @ Error::State(_)) => return Err(error),
+                // One that is damaged keeps no other from its end.
+                Err(error @ Error::State(_)) if !error.is_damage() => return Err(error),
                 Err(error) => {
                     swept.failed += 1;
                     warn!(job = %id, %error, "an open request could not be looked at");
@@ -88,7 +89,7 @@ impl Enrichment {
         let now = self.clock.now();
         let day = now.strftime("%Y-%m-%d").to_string();
         let by = uuid::Uuid::new_v4().to_string();
-        if store::create(&jobs, &format!("forgotten/{day}"), &by).await? == Created::Exists {
+        if jobs.create_value(&format!("forgotten/{day}"), &by).await? == Created::Exists {
             return Ok(());
         }
         let mut deleted = 0;

@@ -12,7 +12,7 @@ use crate::progress::{Question, Shared, TAKES_OVER, answer_of, asked_name};
 use crate::record::{Asked, Outcome, Place};
 use crate::report::UploadState;
 use crate::trouble::TroubleKind;
-use crate::{Answer, Enrichment, Error, FileItem, JobId, store};
+use crate::{Answer, Enrichment, Error, FileItem, JobId};
 
 impl Enrichment {
     /// Looks everything up, begins what is to be analysed, and answers.
@@ -39,9 +39,9 @@ impl Enrichment {
         let waits = asked.items.iter().any(|item| matches!(item.place, Place::Job { .. }));
         if shared.note_placed(&asked) || waits {
             // First the request, then what it asks for: whoever finds a job finds out what it is for.
-            store::create(&self.open, &name, &()).await?;
-            if store::create(self.requests(), &asked_name(&job), &asked).await? == Created::Exists
-                && let Some(theirs) = store::read(self.requests(), &asked_name(&job)).await?
+            self.open.create_value(&name, &()).await?;
+            if self.requests().create_value(&asked_name(&job), &asked).await? == Created::Exists
+                && let Some(theirs) = self.requests().read_value(&asked_name(&job)).await?
             {
                 // Somebody took us for dead; the places that were written down first count.
                 asked = theirs;
@@ -73,7 +73,7 @@ impl Enrichment {
         if let Some(error) = only_trouble(&outcomes, false) {
             return Err(error);
         }
-        let is_open = store::read::<()>(self.requests(), &ended_name(id)).await?.is_none();
+        let is_open = self.requests().read_value::<()>(&ended_name(id)).await?.is_none();
         Box::pin(self.answer(id, &asked, &outcomes, is_open, Question::Later)).await
     }
 
@@ -135,7 +135,7 @@ impl Enrichment {
     ) -> Result<Answer, Error> {
         let report = Box::new(self.report(job, asked, outcomes, Ask::Vmray).await?);
         if report.complete && is_open && report.upload.state != UploadState::Pending {
-            store::create(self.requests(), &ended_name(job), &()).await?;
+            self.requests().create_value(&ended_name(job), &()).await?;
             self.open.delete(&job.to_string()).await?;
         }
         Ok(answer_of(*job, report, asked, self.clock.now(), question))

@@ -70,6 +70,14 @@ pub enum Error {
         /// Why it does not read.
         reason: String,
     },
+    /// What an enrichment keeps (a job, findings, a key for links) does not read back. The ledger itself is whole.
+    #[error("the state is damaged at {what}: {reason}")]
+    DamagedObject {
+        /// Which object.
+        what: String,
+        /// Why it does not read.
+        reason: String,
+    },
     /// A distant store refuses, or cannot be reached.
     #[error("{reason}")]
     Remote {

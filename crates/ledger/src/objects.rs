@@ -18,7 +18,10 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::request::{open, seal};
 use crate::{Error, Storage};
 
 /// Create-only objects under one folder of a place.
@@ -91,6 +94,31 @@ impl Objects {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Makes an object of a value, with a checksum: nothing else says what was written.
+    pub async fn create_value<R: Serialize>(&self, name: &str, value: &R) -> Result<Created, Error> {
+        self.create(name, seal(value)?).await
+    }
+
+    /// Returns the value of an object. Those of earlier versions are plain JSON, without a checksum.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DamagedObject`] when it is not what was written.
+    pub async fn read_value<R: DeserializeOwned>(&self, name: &str) -> Result<Option<R>, Error> {
+        let Some(object) = self.read(name).await? else { return Ok(None) };
+        // Structures and nothing: an earlier version wrote no other value that anybody reads.
+        let value = match object.content.first() {
+            Some(b'{' | b'n') => serde_json::from_slice(&object.content).map_err(|error| error.to_string()),
+            _ => open(&object.content),
+        };
+        value.map(Some).map_err(|reason| self.damaged(name, reason))
+    }
+
+    /// Returns the error for an object that is not what was written.
+    pub fn damaged(&self, name: &str, reason: String) -> Error {
+        Error::DamagedObject { what: self.place(name), reason }
     }
 
     /// Returns the objects whose names start with `prefix`, sorted by name.

@@ -1,4 +1,4 @@
-//! Requests beside the ledger, each in an object of its own: how they are written, and what becomes of a damaged one.
+//! Values beside the ledger, each in an object of its own: how they are written, and what becomes of a damaged request.
 //!
 //! A request must not keep a run from everything else. So a damaged one stays where it is and is left out, and the run that
 //! left it out ends with it as its error. That a request was deleted cannot be known: nothing but itself says that it was
@@ -25,20 +25,30 @@ pub(crate) fn seal<R: Serialize>(record: &R) -> Result<Bytes, Error> {
     Ok(bytes.into())
 }
 
-/// Reads it back; those of earlier versions have no checksum.
+/// Reads a request back; those of earlier versions have no checksum.
 pub(crate) fn unseal<R: DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<R, Error> {
-    let refused = |reason: String| Error::DamagedRequest { what: name.to_owned(), reason };
-    let (version, rest) = bytes.split_first().ok_or_else(|| refused("it is empty".to_owned()))?;
-    let json = match *version {
-        VALUE_VERSION => rest,
-        SEALED_VERSION => match rest.split_first_chunk() {
-            Some((checksum, json)) if *checksum == checksums::of_parts([json]) => json,
-            _ => return Err(refused("its content is not the one that was written".to_owned())),
+    let read = match bytes.split_first() {
+        Some((&VALUE_VERSION, json)) => parsed(json),
+        _ => open(bytes),
+    };
+    read.map_err(|reason| Error::DamagedRequest { what: name.to_owned(), reason })
+}
+
+/// Reads a value back that [`seal`] wrote, or says why it is not what was written.
+pub(crate) fn open<R: DeserializeOwned>(bytes: &[u8]) -> Result<R, String> {
+    match bytes.split_first() {
+        None => Err("it is empty".to_owned()),
+        Some((&SEALED_VERSION, rest)) => match rest.split_first_chunk() {
+            Some((checksum, json)) if *checksum == checksums::of_parts([json]) => parsed(json),
+            _ => Err("its content is not the one that was written".to_owned()),
         },
         // A flipped bit is likelier than a newer version, and neither can be read.
-        other => return Err(refused(format!("its format {other} is not known"))),
-    };
-    serde_json::from_slice(json).map_err(|error| refused(error.to_string()))
+        Some((other, _)) => Err(format!("its format {other} is not known")),
+    }
+}
+
+fn parsed<R: DeserializeOwned>(json: &[u8]) -> Result<R, String> {
+    serde_json::from_slice(json).map_err(|error| error.to_string())
 }
 
 /// The first request that was left out.

@@ -103,9 +103,11 @@ async fn a_claim_of_a_process_that_was_killed_here_is_free_at_once() {
     place.store.stop(Stop::After("/claim-0001"));
     let item = file("a.bin", b"some bytes").await;
     killed(place.process().enrich(EnrichRequest::new(vec![item.clone()]))).await;
-    // What a process that is gone has left: the same words with another time of its start.
+    // What a process that is gone has left: the same words with another time of its start, and, as earlier versions wrote
+    // it, without a checksum.
     place.store.rewrite("/claim-0001", |claim| {
-        let mut claim: serde_json::Value = serde_json::from_slice(claim).unwrap();
+        let json = claim.iter().position(|byte| *byte == b'{').unwrap();
+        let mut claim: serde_json::Value = serde_json::from_slice(&claim[json..]).unwrap();
         let mut words: Vec<String> = claim["owner"].as_str().unwrap().split(' ').map(str::to_owned).collect();
         words[2] = "1".to_owned();
         claim["owner"] = words.join(" ").into();

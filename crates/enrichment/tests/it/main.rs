@@ -6,6 +6,7 @@
     reason = "a test that cannot go on panics"
 )]
 
+mod damage;
 mod deadlines;
 mod following;
 mod forms;

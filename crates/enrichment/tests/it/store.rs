@@ -11,8 +11,8 @@ use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt as _,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use outbound::Clock;
 use tokio_util::sync::CancellationToken;
@@ -78,6 +78,38 @@ impl Stamped {
             let before = self.inner.get_opts(&path, GetOptions::default()).await.unwrap().bytes().await.unwrap();
             self.inner.put_opts(&path, change(&before).into(), PutOptions::default()).await.unwrap();
         });
+    }
+
+    /// Returns everything that is stored.
+    pub(crate) async fn content(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut content = BTreeMap::new();
+        for name in self.names("") {
+            let read = self.inner.get_opts(&Path::from(name.as_str()), GetOptions::default()).await.unwrap();
+            content.insert(name, read.bytes().await.unwrap().to_vec());
+        }
+        content
+    }
+
+    /// Makes this everything that is stored.
+    pub(crate) async fn put_back(&self, content: &BTreeMap<String, Vec<u8>>) {
+        for name in self.names("") {
+            if !content.contains_key(&name) {
+                self.take_away(&name).await;
+            }
+        }
+        for (name, bytes) in content {
+            let path = Path::from(name.as_str());
+            self.inner.put_opts(&path, bytes.clone().into(), PutOptions::default()).await.unwrap();
+            let now = self.clock.now().as_millisecond();
+            self.stamps.lock().unwrap().entry(path).or_insert(now);
+        }
+    }
+
+    /// Takes one object away.
+    pub(crate) async fn take_away(&self, name: &str) {
+        let path = Path::from(name);
+        self.inner.delete(&path).await.unwrap();
+        self.stamps.lock().unwrap().remove(&path);
     }
 
     async fn pass(&self, point: Stop) {

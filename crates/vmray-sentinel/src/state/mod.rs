@@ -87,6 +87,10 @@ pub(crate) fn hint(error: &Error) -> String {
             "ask again for what it was (`vmray-sentinel quarantine` for a command, the incident's enrichment for what is in \
              the inbox), then remove that file or blob"
         }
+        Error::DamagedObject { .. } => {
+            "remove that file or blob: what VMRay has is found again and not paid for twice. Of a damaged key (`v1/keys/`) the \
+             links are lost that it signed; `vmray-sentinel state rotate-link-key` makes a new one"
+        }
         Error::Name { .. } | Error::Storage(_) => "run `vmray-sentinel doctor`",
     };
     hint.to_owned()

@@ -50,6 +50,7 @@ async fn describe(
     // All of it, since the engine finds damage where it reads.
     let mut all = records.export().await?;
     while all.next().await?.is_some() {}
+    enrichment::check_objects(&storage).await?;
     let runs = records.newest_runs(1).await?;
     let Some(last) = runs.first() else {
         return Ok(format!("{url} can be written; no run yet"));
