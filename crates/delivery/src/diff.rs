@@ -5,6 +5,9 @@ use jiff::Timestamp;
 use ledger::{IndicatorRecord, IndicatorState};
 use outbound::mutant;
 
+/// Confidence of an indicator that a sample calls malicious.
+pub(crate) const MALICIOUS: u8 = 100;
+
 /// What to do about a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -60,7 +63,7 @@ pub(crate) fn compare(
 /// Returns the highest confidence of all evidence, this finding included.
 pub(crate) fn confidence(known: Option<&IndicatorRecord>, finding: &Finding) -> u8 {
     let own = match finding.support.severity {
-        Severity::Malicious => 100,
+        Severity::Malicious => MALICIOUS,
         Severity::Suspicious => 75,
     };
     known.map_or(own, |known| known.confidence.max(own))

@@ -7,7 +7,7 @@ use ledger::{IndicatorRecord, IndicatorState, Records};
 use outbound::mutant;
 
 use crate::Error;
-use crate::diff::{Change, compare, confidence, content};
+use crate::diff::{Change, MALICIOUS, compare, confidence, content};
 
 /// Samples that labels can name.
 const NAMED_SAMPLES: usize = 10;
@@ -77,12 +77,21 @@ impl Merged {
             incidents: &self.incidents(&supports),
         };
         let mut indicator = compose(&parts, style);
-        if self.record.confidence == 100 {
+        if self.record.confidence == MALICIOUS {
             // The malicious evidence may be older than the samples that are named.
             indicator.confidence = Some(Severity::Malicious.confidence());
             indicator.indicator_types = vec![Severity::Malicious.indicator_type()];
         }
         Ok(serde_json::to_string(&indicator)?)
+    }
+
+    /// Takes in what the newest samples said, of what is sent. One of them may have said worse when the indicator's life was
+    /// over and nothing was sent, and the object tells it now.
+    pub(crate) fn take_in(&mut self, others: &[Support], style: &Style) {
+        if self.change.is_sent() && others.iter().any(|support| support.severity == Severity::Malicious) {
+            self.record.confidence = MALICIOUS;
+            self.record.content = content(self.record.confidence, style);
+        }
     }
 
     /// Returns the incidents that led to it. Records of earlier versions have them with the samples only.

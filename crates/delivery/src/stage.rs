@@ -121,22 +121,25 @@ impl Delivery {
                 Change::Refresh => self.tally.refreshed += 1,
                 Change::Unchanged | Change::Expired => self.tally.unchanged += 1,
             }
-            let mut record = merged.record.clone();
+            let change = *change;
             if change.is_sent() {
-                record.state = IndicatorState::Staged;
+                merged.record.state = IndicatorState::Staged;
                 // Of a new one nothing is kept yet, and a scan of nothing costs as much as one of something.
                 let others = match change {
                     Change::New => Vec::new(),
                     _ => supports(self.ledger.records(), &id).await?,
                 };
+                merged.take_in(&others, &self.style);
+                let modified = merged.record.modified;
                 let object = merged.object(&others, &self.style)?;
-                batch.put_outbox(&id, &OutboxRecord { modified: record.modified, object: object.clone() })?;
+                batch.put_outbox(&id, &OutboxRecord { modified, object: object.clone() })?;
                 batch.delete_quarantine(&id);
                 self.objects_left += u64::from(!known.is_staged());
-                self.notes.staged(finding.observable.kind().as_str(), &finding.observable.value());
-                objects.push(Ready { id: id.clone(), modified: record.modified, object: Bytes::from(object) });
+                let observable = &merged.finding.observable;
+                self.notes.staged(observable.kind().as_str(), &observable.value());
+                objects.push(Ready { id: id.clone(), modified, object: Bytes::from(object) });
             }
-            batch.put_indicator(&id, &record)?;
+            batch.put_indicator(&id, &merged.record)?;
         }
         staged.receipts += receipts.len() as u64;
         for receipt in &receipts {

@@ -53,7 +53,8 @@ impl<'a> Standing<'a> {
             None => self.records.evidence(&id, sample_id).await?,
         };
         let known = Known { before: before.filter(|_| one.record.is_some()), record: one.record };
-        let merged = known.merge(finding, self.style, self.now);
+        let mut merged = known.merge(finding, self.style, self.now);
+        merged.take_in(&one.supports, self.style);
         let next = if merged.change == Change::Expired {
             One { record: known.record, supports: one.supports.clone() }
         } else {

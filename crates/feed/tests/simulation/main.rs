@@ -52,8 +52,9 @@ use invariants::Broken;
 /// * 27: a process that started seconds behind the last write was locked out of its state for good.
 /// * 124: a token that ended while its upload waited for its turn was used all the same.
 /// * 261: a run whose uploads had been told to wait was still on minutes after its budget.
+/// * 253: a sample that called a value malicious when its life was over raised what was sent later, not what the ledger knew.
 /// * 329: an upload's answer was not written down while the run waited for VMRay.
-const REGRESSIONS: [u64; 5] = [27, 124, 261, 329, 1984];
+const REGRESSIONS: [u64; 6] = [27, 124, 253, 261, 329, 1984];
 /// Seeds of an ordinary test run, which must be quick.
 const FEW: u64 = 10;
 

@@ -33,6 +33,9 @@ pub(crate) struct Plan {
     pub(crate) largest: usize,
     pub(crate) refuses: bool,
     pub(crate) on_disk: bool,
+    /// Whether samples mostly show the same few values, whose life is soon over, uploads are slow and runs are short: what one
+    /// run leaves goes out at the start of the next, which makes a newer version meanwhile and ends before that goes out.
+    pub(crate) contested: bool,
     pub(crate) stack: StackOptions,
     draw: Rng,
 }
@@ -54,18 +57,23 @@ impl Plan {
             ("Malicious & Suspicious", malicious_or_suspicious)
         };
         let refuses = draw.bool();
-        let stack = stack(&mut draw, seed, refuses);
+        let contested = seed % 10 == 3;
+        let mut stack = stack(&mut draw, seed, refuses);
+        if contested {
+            stack.upload.latency = Latency::Uniform(Duration::from_secs(4), Duration::from_secs(9));
+        }
         Self {
-            rounds: draw.usize(2..7),
+            rounds: if contested { 6 } else { draw.usize(2..7) },
             verdicts,
             wanted,
-            expiry_days: pick(&mut draw, &[180, 180, 30, 2]),
+            expiry_days: if contested { 2 } else { pick(&mut draw, &[180, 180, 30, 2]) },
             per_minute: pick(&mut draw, &[95, 95, 20, 6, 2]),
             in_flight: pick(&mut draw, &[12, 12, 3, 1]),
             concurrency: pick(&mut draw, &[16, 16, 4, 1]),
             largest: pick(&mut draw, &[20, 60, 130, 260]),
             refuses,
             on_disk: seed % 97 == 13,
+            contested,
             stack,
             draw,
         }
@@ -103,6 +111,7 @@ impl Plan {
         let store = self.store();
         let draw = &mut self.draw;
         let kill = match draw.u8(0..20) {
+            _ if self.contested => Kill::Never,
             0..=8 => Kill::Never,
             9..=11 => Kill::AfterTime(Duration::from_secs_f64(0.001 * 2_f64.powf(draw.f64() * 17.0))),
             12..=14 => Kill::AfterPolls(draw.u64(1..400)),
@@ -111,7 +120,10 @@ impl Plan {
                 Kill::AtOperation(LastOperation { number: draw.u64(1..=most), takes_effect: draw.bool() })
             }
         };
-        let budget = Duration::from_secs(pick(draw, &[540, 540, 120, 20, 2]));
+        let budget = match self.contested {
+            true => Duration::from_secs_f64(0.2 + draw.f64() * 4.0),
+            false => Duration::from_secs(pick(draw, &[540, 540, 120, 20, 2])),
+        };
         let stop_after = (draw.u8(0..12) == 0).then(|| Duration::from_secs_f64(draw.f64() * 20.0));
         let allowance = if store.is_calm() { ALLOWANCE } else { STORE_ALLOWANCE };
         let mut events: Vec<_> = (0..pick(draw, &[0, 0, 1, 3]))
@@ -144,7 +156,7 @@ impl Plan {
 
     /// Draws how many things happen between two lives.
     pub(crate) fn events_between(&mut self) -> usize {
-        pick(&mut self.draw, &[0, 1, 2, 4, 8])
+        if self.contested { 4 } else { pick(&mut self.draw, &[0, 1, 2, 4, 8]) }
     }
 
     /// Draws how far the clock of the next process is off.
@@ -155,6 +167,9 @@ impl Plan {
     /// Draws how long it is until the next life.
     pub(crate) fn gap(&mut self) -> SignedDuration {
         let draw = &mut self.draw;
+        if self.contested {
+            return SignedDuration::from_hours(26);
+        }
         SignedDuration::from_secs(pick(draw, &[0, 5, 600, 600, 600, 3600, 7 * 3600, 26 * 3600]))
     }
 }

@@ -83,7 +83,7 @@ pub(crate) fn run(seed: u64) -> Verdict {
         clock: setting.clock.clone(),
         stack: setting.stack.clone(),
         store,
-        living: Arc::new(Mutex::new(Living::new(seed, plan.largest, plan.refuses))),
+        living: Arc::new(Mutex::new(Living::new(seed, &plan))),
         trace: trace.clone(),
         deaths: Mutex::default(),
     });

@@ -12,6 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use simulators::{Access, Hashes, Ioc, IocKind, IocSource, Sample, Submission, Verdict, VmraySimulator, World};
 
+use crate::plan::Plan;
+
 /// What becomes of a value that is odd.
 pub(crate) const HOSTILE: [(IocKind, &str, &str); 12] = [
     (IocKind::Domain, "localhost", "reserved_name"),
@@ -81,10 +83,12 @@ pub(crate) struct Living {
     shared: Vec<Ioc>,
     largest: usize,
     refuses: bool,
+    /// Of eight values, so many are shared.
+    shared_of_eight: u8,
 }
 
 impl Living {
-    pub(crate) fn new(seed: u64, largest: usize, refuses: bool) -> Self {
+    pub(crate) fn new(seed: u64, plan: &Plan) -> Self {
         let mut living = Self {
             draw: Rng::with_seed(seed ^ 0x6c69_7665),
             made: BTreeMap::new(),
@@ -92,8 +96,9 @@ impl Living {
             next_id: 1001,
             named: 0,
             shared: Vec::new(),
-            largest,
-            refuses,
+            largest: plan.largest,
+            refuses: plan.refuses,
+            shared_of_eight: if plan.contested { 7 } else { 2 },
         };
         living.shared = (0..5).map(|_| living.ioc(false)).collect();
         living
@@ -154,7 +159,7 @@ impl Living {
     }
 
     fn ioc(&mut self, may_be_shared: bool) -> Ioc {
-        if may_be_shared && self.draw.u8(0..4) == 0 {
+        if may_be_shared && self.draw.u8(0..8) < self.shared_of_eight {
             let mut ioc = self.draw.choice(&self.shared).unwrap().clone();
             // The same value, another opinion.
             if self.draw.bool() {

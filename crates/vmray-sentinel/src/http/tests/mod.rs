@@ -41,6 +41,7 @@ pub(super) struct Bench {
     pub(super) router: Router,
     functions: Router,
     stack: Stack,
+    live: watch::Sender<Live>,
     stop: CancellationToken,
 }
 
@@ -65,15 +66,16 @@ impl Bench {
         config.transport = Arc::new(stack.in_process());
         let built = Arc::new(config.build(Storage::create(&StateUrl::Memory).unwrap(), &clock));
         let stop = CancellationToken::new();
+        let (live, watched) = watch::channel(Live::default());
         let pages = Pages {
             recent: Arc::clone(&built.recent),
             state_url: "memory:".to_owned(),
             schedule: Some("*/10 * * * *".to_owned()),
-            live: watch::channel(Live::default()).1,
+            live: watched,
             clock,
             stop: stop.clone(),
         };
-        Self { functions: api(Arc::clone(&built)), router: site(built, pages, keys), stack, stop }
+        Self { functions: api(Arc::clone(&built)), router: site(built, pages, keys), stack, live, stop }
     }
 
     pub(super) fn open() -> Self {
@@ -162,6 +164,22 @@ async fn health_and_readiness_answer() {
     assert_eq!(answer.headers["content-type"], "application/problem+json");
     assert!(answer.json()["detail"].as_str().unwrap().contains("stopping"), "{}", answer.body);
     assert_eq!(bench.get("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_feed_that_only_waits_is_not_ready_and_says_who_asked() {
+    let bench = Bench::open();
+    let asked = std::time::Duration::from_secs(400);
+    let wait = feed::Wait { service: feed::Service::Vmray, asked, until: "2026-11-24T12:06:40Z".parse().unwrap() };
+    bench.live.send_modify(|live| live.waits.push(wait));
+    let answer = bench.get("/readyz").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let problem = answer.json();
+    assert!(problem["detail"].as_str().unwrap().contains(&wait.to_string()), "{problem}");
+    assert!(!problem["next_step"].as_str().unwrap().is_empty(), "{problem}");
+    assert_eq!(bench.get("/healthz").await.status, StatusCode::OK);
+    bench.live.send_modify(|live| live.waits.clear());
+    assert_eq!(bench.get("/readyz").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
