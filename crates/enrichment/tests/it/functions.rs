@@ -11,17 +11,18 @@ use outbound::{Clock, Exchange, RetryPolicy, TokioClock, Transport};
 use rstest::rstest;
 use serde_json::{Value, json};
 use simulators::{
-    Fault, FaultRule, Hashes, Ioc, IocKind, Sample, ServiceName, Stack, StackOptions, Submission, Verdict, When, World,
+    Fault, FaultRule, Hashes, Ioc, IocKind, Rewriting, Sample, ServiceName, Stack, StackOptions, Submission, Verdict,
+    When, World,
 };
 
 const SAMPLE: u64 = 12;
 const SUBMISSION: u64 = 51;
 const OTHER_SAMPLE: u64 = 13;
-const KNOWN_URL: &str = "http://known.example/login?a=b&c=d";
-const SHA256: &str = "46d2a7a499be0dbc6f46617afd57b9c2b785d597b7fd2c8b5902e5c165226e29";
+pub(crate) const KNOWN_URL: &str = "http://known.example/login?a=b&c=d";
+pub(crate) const SHA256: &str = "46d2a7a499be0dbc6f46617afd57b9c2b785d597b7fd2c8b5902e5c165226e29";
 
 /// VMRay with two samples, and the functions on it.
-struct Bench {
+pub(crate) struct Bench {
     stack: Stack,
     functions: Functions,
     clock: Arc<TokioClock>,
@@ -60,7 +61,20 @@ impl Bench {
         let clock = Arc::new(TokioClock::new(start()));
         let stack = Stack::new(world(), StackOptions { faults, ..StackOptions::default() }, clock.clone());
         stack.vmray.edit_options(|options| options.submit_verdict = Some(Some(Verdict::Malicious)));
-        let exchange = Exchange::new(Arc::new(stack.in_process()), RetryPolicy::default()).with_seed(7);
+        let network: Arc<dyn Transport> = Arc::new(stack.in_process());
+        Self::over(stack, network, clock, resubmit)
+    }
+
+    /// Functions that speak to a rewritten VMRay, and what rewrites it.
+    pub(crate) fn rewritten() -> (Self, Arc<Rewriting>) {
+        let bench = Self::new();
+        let rewriting = Arc::new(Rewriting::of(bench.stack.vmray.clone()));
+        let network = bench.stack.in_process().with_host(Stack::VMRAY_HOST, rewriting.clone());
+        (Self::over(bench.stack, Arc::new(network), bench.clock, Resubmit::Never), rewriting)
+    }
+
+    fn over(stack: Stack, network: Arc<dyn Transport>, clock: Arc<TokioClock>, resubmit: Resubmit) -> Self {
+        let exchange = Exchange::new(network, RetryPolicy::default()).with_seed(7);
         let key = stack.settings().into_iter().find(|(name, _)| *name == "VmrayAPIKey").unwrap().1;
         let base = "https://vmray.test".parse().unwrap();
         let vmray = vmray::Client::new(exchange, base, key.into(), "test", clock.clone());
@@ -81,7 +95,7 @@ impl Bench {
         Self { stack, functions, clock }
     }
 
-    async fn ask(&self, function: Function, body: &Value) -> Result<Value, Error> {
+    pub(crate) async fn ask(&self, function: Function, body: &Value) -> Result<Value, Error> {
         self.call(function, &[], &body.to_string()).await
     }
 

@@ -11,6 +11,7 @@ mod deadlines;
 mod following;
 mod forms;
 mod functions;
+mod functions_rewritten;
 mod gates;
 mod isolation;
 mod jobs;
