@@ -120,9 +120,10 @@ impl Plan {
                 Kill::AtOperation(LastOperation { number: draw.u64(1..=most), takes_effect: draw.bool() })
             }
         };
-        let budget = match self.contested {
-            true => Duration::from_secs_f64(0.2 + draw.f64() * 4.0),
-            false => Duration::from_secs(pick(draw, &[540, 540, 120, 20, 2])),
+        let budget = if self.contested {
+            Duration::from_secs_f64(0.2 + draw.f64() * 4.0)
+        } else {
+            Duration::from_secs(pick(draw, &[540, 540, 120, 20, 2]))
         };
         let stop_after = (draw.u8(0..12) == 0).then(|| Duration::from_secs_f64(draw.f64() * 20.0));
         let allowance = if store.is_calm() { ALLOWANCE } else { STORE_ALLOWANCE };
