@@ -6,6 +6,9 @@
 //! than N. A server's "not before" pauses everybody who shares the pacer, for an hour at most: then one request asks
 //! again, so that one odd answer does not silence a process for years.
 //!
+//! An allowance can be divided: a [`Pacer::share`] has requests of its own, so that one user cannot starve the other, and
+//! every pause is one of all shares, because the server refuses the principal and not the part of us that asked.
+//!
 //! Runs on tokio's time, so that paused tests see the real behaviour.
 
 use std::collections::VecDeque;
@@ -45,7 +48,8 @@ struct Inner {
     per_window: Option<usize>,
     state: Mutex<State>,
     freed: Notify,
-    pauses: watch::Sender<Option<Pause>>,
+    /// Of all shares: the longest pause that was asked for.
+    pauses: Arc<watch::Sender<Option<Pause>>>,
 }
 
 #[derive(Debug, Default)]
@@ -53,22 +57,27 @@ struct State {
     in_flight: usize,
     /// When the answers of the last window came, oldest first.
     answered: VecDeque<Instant>,
-    not_before: Option<Instant>,
 }
 
 impl Pacer {
     /// Returns a pacer that allows `per_minute` requests in any rolling minute, at least one.
     pub fn per_minute(per_minute: usize) -> Self {
-        Self::with(Some(per_minute.max(1)))
+        Self::with(Some(per_minute.max(1)), Arc::new(watch::Sender::new(None)))
     }
 
     /// Returns a pacer that only obeys pauses.
     pub fn unlimited() -> Self {
-        Self::with(None)
+        Self::with(None, Arc::new(watch::Sender::new(None)))
     }
 
-    fn with(per_window: Option<usize>) -> Self {
-        let pauses = watch::Sender::new(None);
+    /// Returns a share of the same principal's allowance: `per_minute` requests of its own, at least one, and the pauses of
+    /// all shares.
+    #[must_use]
+    pub fn share(&self, per_minute: usize) -> Self {
+        Self::with(Some(per_minute.max(1)), Arc::clone(&self.inner.pauses))
+    }
+
+    fn with(per_window: Option<usize>, pauses: Arc<watch::Sender<Option<Pause>>>) -> Self {
         Self { inner: Arc::new(Inner { per_window, state: Mutex::default(), freed: Notify::new(), pauses }) }
     }
 
@@ -104,17 +113,19 @@ impl Pacer {
         }
         let asked_at = Instant::now();
         let until = asked_at + wait.min(LONGEST_PAUSE);
-        let mut state = self.inner.lock();
-        if state.not_before.is_none_or(|present| present < until) {
-            state.not_before = Some(until);
-            self.inner.pauses.send_replace(Some(Pause { asked: wait, asked_at, until }));
-        }
+        self.inner.pauses.send_if_modified(|longest| {
+            let longer = longest.is_none_or(|present| present.until < until);
+            if longer {
+                *longest = Some(Pause { asked: wait, asked_at, until });
+            }
+            longer
+        });
     }
 
     /// Returns how long a pause still lasts.
     pub fn paused_for(&self) -> Duration {
         let now = Instant::now();
-        self.inner.lock().not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+        self.inner.paused_until(now).map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
     /// Returns the pauses as they are asked for, the present one or the last first.
@@ -129,7 +140,7 @@ impl Pacer {
         let now = Instant::now();
         let mut state = self.inner.lock();
         state.forget_before(now);
-        let pause = state.not_before.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let pause = self.inner.paused_until(now).map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
         let free_in = state.answered.iter().map(|answered| (*answered + WINDOW).duration_since(now)).collect();
         Allowance { limit: self.inner.per_window, in_flight: state.in_flight, free_in, pause }
     }
@@ -188,6 +199,11 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns the end of the pause that is on.
+    fn paused_until(&self, now: Instant) -> Option<Instant> {
+        self.pauses.borrow().map(|pause| pause.until).filter(|until| *until > now)
+    }
+
     fn try_take(&self, now: Instant) -> Next {
         let mut state = self.lock();
         let next = self.next(&mut state, now);
@@ -198,10 +214,9 @@ impl Inner {
     }
 
     fn next(&self, state: &mut State, now: Instant) -> Next {
-        if let Some(until) = state.not_before.filter(|until| *until > now) {
+        if let Some(until) = self.paused_until(now) {
             return Next::At(until);
         }
-        state.not_before = None;
         let Some(limit) = self.per_window.filter(|_| !mutant!(PaceIgnored)) else {
             return Next::Go;
         };
@@ -312,6 +327,21 @@ mod tests {
         let started = Instant::now();
         pacer.clone().acquire().await.answered();
         assert_eq!(started.elapsed(), Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn shares_have_turns_of_their_own_and_every_pause_in_common() {
+        let whole = Pacer::unlimited();
+        let (feed, enrichment) = (whole.share(1), whole.share(1));
+        feed.acquire().await.answered();
+        assert_eq!((feed.turn_in(), enrichment.turn_in()), (WINDOW, Duration::ZERO), "one does not starve the other");
+        let mut pauses = feed.pauses();
+        enrichment.pause(Duration::from_secs(90));
+        let until = pauses.borrow_and_update().map(|pause| pause.until);
+        assert_eq!(until, Some(Instant::now() + Duration::from_secs(90)), "the other hears of it");
+        let started = Instant::now();
+        feed.acquire().await.answered();
+        assert_eq!(started.elapsed(), Duration::from_secs(90));
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use crate::workspace::hyphenated;
@@ -45,6 +45,29 @@ impl Identity {
         match self {
             Self::ClientSecret { client_id, .. } | Self::Workload { client_id, .. } => Some(*client_id),
             Self::Managed { client_id } => *client_id,
+        }
+    }
+}
+
+/// The same when both prove the same in the same way: an app with two secrets is two identities, of which one may be at
+/// its end.
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::ClientSecret { tenant, client_id, secret },
+                Self::ClientSecret { tenant: other_tenant, client_id: other_client, secret: other_secret },
+            ) => {
+                tenant == other_tenant
+                    && client_id == other_client
+                    && secret.expose_secret() == other_secret.expose_secret()
+            }
+            (
+                Self::Workload { tenant, client_id, token_file },
+                Self::Workload { tenant: other_tenant, client_id: other_client, token_file: other_file },
+            ) => tenant == other_tenant && client_id == other_client && token_file == other_file,
+            (Self::Managed { client_id }, Self::Managed { client_id: other }) => client_id == other,
+            _ => false,
         }
     }
 }

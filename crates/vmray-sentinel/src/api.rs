@@ -14,7 +14,7 @@ use ledger::{StateUrl, Storage};
 use outbound::{Clock, RetryPolicy, ServiceUrl, Transport};
 use tokio_util::task::TaskTracker;
 
-use crate::connect;
+use crate::connect::Clients;
 use crate::failure::Failure;
 use crate::http::{Api, Metrics, Recent};
 use crate::state::{self, Changes};
@@ -80,23 +80,29 @@ impl ApiConfig {
         reader.finish(whole)
     }
 
+    /// Makes the clients of the process, which are given to everything that is built from these settings.
+    pub(crate) fn clients(&self, clock: &Arc<dyn Clock>) -> Clients {
+        Clients::new(&self.transport, clock)
+    }
+
     /// Builds the API, and opens the state for it.
-    pub(crate) fn open(self, clock: &Arc<dyn Clock>) -> Result<Api, Failure> {
-        let opened = state::open(&self.state, &self.transport, clock, Changes::Kept);
+    pub(crate) fn open(self, clients: &Clients) -> Result<Api, Failure> {
+        let opened = state::open(&self.state, clients.transport(), clients.clock(), Changes::Kept);
         let storage = opened.map_err(|error| state::failed(&self.state.url(), error))?;
-        Ok(self.build(storage, clock))
+        Ok(self.build(storage, clients))
     }
 
     /// Builds the API on a state that is open already.
-    pub(crate) fn build(self, storage: Storage, clock: &Arc<dyn Clock>) -> Api {
-        let Self { vmray, indicators, sentinel, api, transport, state } = self;
+    pub(crate) fn build(self, storage: Storage, clients: &Clients) -> Api {
+        let Self { vmray, indicators, sentinel, api, state, .. } = self;
+        let clock = clients.clock();
         let style = Style {
             vmray_base: Some(vmray.base.to_string()),
             tlp: indicators.tlp,
             expiry: indicators.expiry,
             created_by: indicators::identity().id,
         };
-        let client = connect::vmray(&vmray, &transport, PATIENCE, clock);
+        let client = clients.vmray(&vmray, PATIENCE);
         let resubmit = if api.enrich.resubmit { Resubmit::Always } else { Resubmit::Never };
         let functions = Functions {
             vmray: client.clone(),
@@ -116,11 +122,7 @@ impl ApiConfig {
                 reason: "no workspace is configured: set AzureWorkspaceID and the identity that may write to it"
                     .to_owned(),
             },
-            Some(sentinel) => {
-                let tokens = connect::tokens(&sentinel, &transport, clock);
-                let client = connect::upload_of_enrichment(&sentinel, &transport, UPLOADS, tokens, clock);
-                Uploads::To { client: Box::new(client) }
-            }
+            Some(sentinel) => Uploads::To { client: Box::new(clients.upload_of_enrichment(&sentinel, UPLOADS)) },
         };
         let settings = enrichment::Settings {
             route: ROUTE.to_owned(),

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug_span};
 
 use crate::api::{ApiConfig, ApiSettings};
-use crate::connect;
+use crate::connect::Clients;
 use crate::failure::Failure;
 use crate::health::Health;
 use crate::state;
@@ -85,6 +85,11 @@ impl FeedConfig {
         }
     }
 
+    /// Makes the clients of the process, which are given to everything that is built from these settings.
+    pub(crate) fn clients(&self, clock: &Arc<dyn Clock>) -> Clients {
+        Clients::new(&self.transport, clock)
+    }
+
     /// What is allowed, but likely a mistake.
     pub(crate) fn warning(&self) -> Option<String> {
         self.sentinel.warning()
@@ -106,16 +111,15 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Builds the clients and opens the state: for writing, unless nothing is to be changed.
-    pub(crate) fn build(config: FeedConfig, clock: &Arc<dyn Clock>, changes: Changes) -> Result<Self, Failure> {
-        let FeedConfig { vmray, sentinel, indicators, api: _, initial_fetch, health, transport, schedule, state } =
-            config;
+    /// Builds the feed and opens its state: for writing, unless nothing is to be changed.
+    pub(crate) fn build(config: FeedConfig, clients: &Clients, changes: Changes) -> Result<Self, Failure> {
+        let FeedConfig { vmray, sentinel, indicators, initial_fetch, health, schedule, state, .. } = config;
+        let clock = clients.clock();
         let state_url = state.url();
-        let opened = state::open(&state, &transport, clock, changes);
+        let opened = state::open(&state, clients.transport(), clock, changes);
         let storage = opened.map_err(|error| state::failed(&state_url, error))?;
-        let tokens = connect::tokens(&sentinel, &transport, clock);
         let health = health.map(|config| {
-            let client = connect::logs(&config, &sentinel, &transport, Health::POLICY, Arc::clone(&tokens), clock);
+            let client = clients.logs(&config, &sentinel, Health::POLICY);
             Health::new(client, config, &sentinel.identity, schedule.clone())
         });
         let style = Style {
@@ -125,8 +129,8 @@ impl Engine {
             created_by: indicators::identity().id,
         };
         let feed = Feed {
-            vmray: connect::vmray(&vmray, &transport, RetryPolicy::default(), clock),
-            upload: connect::upload(&sentinel, &transport, RetryPolicy::default(), tokens, clock),
+            vmray: clients.vmray(&vmray, RetryPolicy::default()),
+            upload: clients.upload(&sentinel, RetryPolicy::default()),
             rules: indicators.rules,
             style,
             storage: storage.clone(),

@@ -71,7 +71,8 @@ pub(crate) async fn run(app: &App, args: &Demo) -> Result<Exit, Failure> {
 
     let config = FeedConfig::load(&settings(app, &stand_ins))?;
     let api = config.for_api();
-    let engine = Engine::build(config, &app.clock, Changes::Kept)?;
+    let clients = config.clients(&app.clock);
+    let engine = Engine::build(config, &clients, Changes::Kept)?;
     if !app.json {
         output::text(&opening(&stack, app.out))?;
     }
@@ -93,7 +94,7 @@ pub(crate) async fn run(app: &App, args: &Demo) -> Result<Exit, Failure> {
     if let Some(server) = server
         && !stop.is_cancelled()
     {
-        feed_and_site(&engine, api, server, ApiKeys::default(), &stop).await?;
+        feed_and_site(&engine, api, &clients, (server, ApiKeys::default()), &stop).await?;
     }
     stand_ins.stop().await;
     Ok(Exit::Done)

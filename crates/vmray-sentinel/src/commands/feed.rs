@@ -34,7 +34,8 @@ pub(crate) async fn run(app: &App, args: &Feed) -> Result<Exit, Failure> {
         warn!("{warning}");
     }
     let changes = if args.dry_run { Changes::None } else { Changes::Kept };
-    let engine = Engine::build(config, &app.clock, changes)?;
+    let clients = config.clients(&app.clock);
+    let engine = Engine::build(config, &clients, changes)?;
     let options = RunOptions { since: args.since, dry_run: args.dry_run, time_budget: args.time_budget };
     let stop = signals::stop_token(app);
     if !args.once {

@@ -14,6 +14,7 @@ use tracing::{info, warn};
 use crate::api::ApiConfig;
 use crate::app::App;
 use crate::cli::Serve;
+use crate::connect::Clients;
 use crate::engine::{Changes, Engine, FeedConfig};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -32,17 +33,18 @@ pub(crate) async fn run(app: &App, args: &Serve) -> Result<Exit, Failure> {
         None => ApiConfig::load(&app.settings)?,
     };
     let server = Server::bind(args.listen, &keys).await?;
-    let engine = feed.map(|feed| Engine::build(feed, &app.clock, Changes::Kept)).transpose()?;
+    let clients = api.clients(&app.clock);
+    let engine = feed.map(|feed| Engine::build(feed, &clients, Changes::Kept)).transpose()?;
     let stop = signals::stop_token(app);
     info!(url = server.url(), "serving the API and the status page");
     if app.json {
         output::json(&json!({ "url": server.url() }))?;
     }
     if let Some(engine) = engine {
-        feed_and_site(&engine, api, server, keys, &stop).await?;
+        feed_and_site(&engine, api, &clients, (server, keys), &stop).await?;
     } else {
         info!("no workspace is configured, so there is no feed");
-        site_alone(app, api, server, keys, &stop).await?;
+        site_alone(api, &clients, (server, keys), &stop).await?;
     }
     Ok(Exit::Done)
 }
@@ -51,12 +53,12 @@ pub(crate) async fn run(app: &App, args: &Serve) -> Result<Exit, Failure> {
 pub(crate) async fn feed_and_site(
     engine: &Engine,
     api: ApiConfig,
-    server: Server,
-    keys: ApiKeys,
+    clients: &Clients,
+    (server, keys): (Server, ApiKeys),
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let live = watch::Sender::new(Live::default());
-    let api = Arc::new(api.build(engine.storage.clone(), engine.clock()));
+    let api = Arc::new(api.build(engine.storage.clone(), clients));
     let pages = Pages {
         recent: Arc::clone(&api.recent),
         state_url: engine.state_url.to_string(),
@@ -77,20 +79,19 @@ pub(crate) async fn feed_and_site(
 }
 
 async fn site_alone(
-    app: &App,
     api: ApiConfig,
-    server: Server,
-    keys: ApiKeys,
+    clients: &Clients,
+    (server, keys): (Server, ApiKeys),
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let state_url = api.state.url();
-    let api = Arc::new(api.open(&app.clock)?);
+    let api = Arc::new(api.open(clients)?);
     let pages = Pages {
         recent: Arc::clone(&api.recent),
         state_url: state_url.to_string(),
         schedule: None,
         live: watch::channel(Live::default()).1,
-        clock: Arc::clone(&app.clock),
+        clock: Arc::clone(clients.clock()),
         stop: stop.clone(),
     };
     tokio::join!(sweep(&api, stop), server.answer(site(Arc::clone(&api), pages, keys), stop));
@@ -110,7 +111,16 @@ async fn sweep(api: &Api, stop: &CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(SWEEP_EVERY) => {}
         }
-        if let Err(error) = api.sweep(stop).await {
+        // A request that waits for VMRay's leave can wait for an hour; dropped, it is taken up by the next process.
+        let too_long = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        let swept = tokio::select! {
+            swept = api.sweep(stop) => swept,
+            () = too_long => return,
+        };
+        if let Err(error) = swept {
             warn!(error = &error as &dyn std::error::Error, "open enrichments could not be looked at");
         }
     }

@@ -72,7 +72,8 @@ impl Bench {
         let environment: Environment = pairs.into_iter().collect();
         let mut config = FeedConfig::load(&Settings::load(&[], environment, None)).unwrap();
         config.transport = Arc::new(stack.in_process());
-        let engine = Engine::build(config, &clock, Changes::Kept).unwrap();
+        let clients = config.clients(&clock);
+        let engine = Engine::build(config, &clients, Changes::Kept).unwrap();
         Self { stack, engine, log: Log::default() }
     }
 

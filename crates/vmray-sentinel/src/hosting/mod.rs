@@ -28,7 +28,7 @@ mod timer;
 mod turn;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -41,6 +41,7 @@ use tracing::{error, info, warn};
 
 use crate::api::ApiConfig;
 use crate::app::App;
+use crate::connect::Clients;
 use crate::engine::{Changes, Engine, FeedConfig};
 use crate::failure::Failure;
 use crate::http::{self, Api};
@@ -90,6 +91,8 @@ pub(crate) struct Handler {
     /// What was wrong with the settings of the log, which is written as if they were not there.
     log_problems: Option<Problems>,
     budget: Budget,
+    /// Made by whichever of the two is built first.
+    clients: OnceLock<Clients>,
     engine: OnceCell<Engine>,
     api: OnceCell<Callers>,
     turn: Turn,
@@ -109,9 +112,9 @@ pub(crate) async fn serve(
     let budget = Budget::read(app.settings.environment());
     info!(port = address.port(), run_budget = ?budget.run(), "answering the Functions host");
     let (asks, asked) = mpsc::channel(1);
-    let (engine, api) = (OnceCell::new(), OnceCell::new());
+    let (clients, engine, api) = (OnceLock::new(), OnceCell::new(), OnceCell::new());
     let (turn, jobs_turn) = (Turn::default(), Turn::default());
-    let handler = Arc::new(Handler { app, log_problems, budget, engine, api, turn, jobs_turn, asks, stop });
+    let handler = Arc::new(Handler { app, log_problems, budget, clients, engine, api, turn, jobs_turn, asks, stop });
     let answered = CancellationToken::new();
     let serving = axum::serve(listener, routes::router(handler.clone()))
         .with_graceful_shutdown(answered.clone().cancelled_owned());
@@ -152,7 +155,8 @@ impl Handler {
                 if let Some(warning) = config.warning() {
                     warn!("{warning}");
                 }
-                let engine = Engine::build(config, &self.app.clock, Changes::Kept)?;
+                let clients = self.clients.get_or_init(|| config.clients(&self.app.clock));
+                let engine = Engine::build(config, clients, Changes::Kept)?;
                 Ok(match self.budget.last_rows() {
                     Some(limit) => engine.with_health_within(limit),
                     None => engine,
@@ -172,7 +176,8 @@ impl Handler {
                 } else {
                     ApiConfig::load(settings)?
                 };
-                let api = Arc::new(config.open(&self.app.clock)?);
+                let clients = self.clients.get_or_init(|| config.clients(&self.app.clock));
+                let api = Arc::new(config.open(clients)?);
                 Ok(Callers { routes: http::api(Arc::clone(&api)), api })
             })
             .await

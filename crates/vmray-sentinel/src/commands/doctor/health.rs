@@ -1,14 +1,13 @@
 //! What Azure Monitor says of the health tables, where they are configured.
 
-use std::sync::Arc;
-
 use config::{HealthConfig, SentinelConfig};
-use outbound::{Clock, RetryPolicy, Transport};
+use outbound::RetryPolicy;
 use sentinel::{LogsError, RuleId};
 
 use super::remote::PATIENCE;
 use super::report::Check;
-use crate::{connect, health};
+use crate::connect::Clients;
+use crate::health;
 
 /// Name of the check.
 const NAME: &str = "health rows";
@@ -17,15 +16,13 @@ const NAME: &str = "health rows";
 pub(super) async fn tables(
     config: Option<&HealthConfig>,
     sentinel: Option<&SentinelConfig>,
-    transport: Option<&Arc<dyn Transport>>,
-    clock: &Arc<dyn Clock>,
+    clients: Option<&Clients>,
 ) -> Option<Check> {
     let config = config?;
-    let (Some(sentinel), Some(transport)) = (sentinel, transport) else {
+    let (Some(sentinel), Some(clients)) = (sentinel, clients) else {
         return Some(Check::skipped(NAME, "the settings"));
     };
-    let tokens = connect::tokens_at_once(sentinel, transport, clock, PATIENCE);
-    let client = connect::logs(config, sentinel, transport, RetryPolicy::once(PATIENCE), tokens, clock);
+    let client = clients.logs(config, sentinel, RetryPolicy::once(PATIENCE));
     Some(match tokio::time::timeout(PATIENCE, client.probe(health::RUNS)).await {
         Ok(answer) => read(&config.rule, answer),
         Err(_) => Check::warning(NAME, format!("{} gave no answer within {} s", config.endpoint, PATIENCE.as_secs()))

@@ -12,10 +12,11 @@ mod state_check;
 use std::sync::Arc;
 
 use config::{self, HealthConfig, IndicatorConfig, Reader, SentinelConfig, StateConfig, VmrayConfig};
-use outbound::Transport;
+use outbound::{RetryPolicy, Transport};
 
 use self::report::{Check, Report};
 use crate::app::App;
+use crate::connect::Clients;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -48,10 +49,13 @@ async fn examine(app: &App) -> Vec<Check> {
         (None, _) => Check::skipped("state", "StateUrl"),
         (_, None) => Check::skipped("state", "the network settings"),
     });
+    let clients = transport
+        .map(|transport| Clients::new(&transport, &app.clock).with_token_policy(RetryPolicy::once(remote::PATIENCE)));
+    let clients = clients.as_ref();
     let (vmray, workspace, health) = tokio::join!(
-        remote::vmray(vmray.as_ref(), app.settings.vmray_address(), transport.as_ref(), &app.clock),
-        remote::sentinel(sentinel.as_ref(), transport.as_ref(), &app.clock),
-        health::tables(health.as_ref(), sentinel.as_ref(), transport.as_ref(), &app.clock),
+        remote::vmray(vmray.as_ref(), app.settings.vmray_address(), clients),
+        remote::sentinel(sentinel.as_ref(), clients),
+        health::tables(health.as_ref(), sentinel.as_ref(), clients),
     );
     checks.extend(vmray);
     checks.extend(workspace);

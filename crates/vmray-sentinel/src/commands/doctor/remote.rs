@@ -1,17 +1,17 @@
 //! What VMRay, Entra and Sentinel say.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use config::{API, SentinelConfig, VmrayConfig};
 use jiff::SignedDuration;
-use outbound::{Clock, RetryPolicy, Transport};
+use outbound::RetryPolicy;
 use sentinel::{TokenError, UploadError, WorkspaceId};
 use vmray::SubmissionFilter;
 
 use super::report::Check;
-use crate::{connect, words};
+use crate::connect::Clients;
+use crate::words;
 
 /// A doctor is asked by a person who waits.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
@@ -28,13 +28,12 @@ const CLOCK_WARNS: SignedDuration = SignedDuration::from_secs(30);
 pub(super) async fn vmray(
     config: Option<&VmrayConfig>,
     address: Option<&str>,
-    transport: Option<&Arc<dyn Transport>>,
-    clock: &Arc<dyn Clock>,
+    clients: Option<&Clients>,
 ) -> Vec<Check> {
-    let (Some(config), Some(transport)) = (config, transport) else {
+    let (Some(config), Some(clients)) = (config, clients) else {
         return vec![Check::skipped("VMRay", "the settings")];
     };
-    let client = connect::vmray(config, transport, RetryPolicy::once(PATIENCE), clock);
+    let client = clients.vmray(config, RetryPolicy::once(PATIENCE));
     let failed =
         |what: &str, error: &vmray::Error| Check::failed("VMRay", format!("{what}: {error}")).step(error.hint());
     let probe = match client.probe().await {
@@ -42,7 +41,7 @@ pub(super) async fn vmray(
         Err(error) => return vec![failed(&format!("{} does not answer as it should", config.base), &error)],
     };
     let version = probe.info.version.as_deref().unwrap_or("that it does not say");
-    let now = clock.now();
+    let now = clients.clock().now();
     let recent = SubmissionFilter {
         finish_time: Some((now.checked_sub(SignedDuration::from_mins(1)).ok(), Some(now))),
         ..SubmissionFilter::default()
@@ -105,15 +104,11 @@ fn clocks(ahead: Option<SignedDuration>) -> Check {
 }
 
 /// Entra and Sentinel: token, role, workspace.
-pub(super) async fn sentinel(
-    config: Option<&SentinelConfig>,
-    transport: Option<&Arc<dyn Transport>>,
-    clock: &Arc<dyn Clock>,
-) -> Vec<Check> {
-    let (Some(config), Some(transport)) = (config, transport) else {
+pub(super) async fn sentinel(config: Option<&SentinelConfig>, clients: Option<&Clients>) -> Vec<Check> {
+    let (Some(config), Some(clients)) = (config, clients) else {
         return vec![Check::skipped(TOKEN, "the settings"), Check::skipped("workspace", "the settings")];
     };
-    let tokens = connect::tokens_at_once(config, transport, clock, PATIENCE);
+    let tokens = clients.tokens(config);
     let skipped = || Check::skipped("workspace", "the token");
     match tokio::time::timeout(PATIENCE, tokens.token(&config.cloud.management_scope)).await {
         Ok(Ok(_)) => {}
@@ -143,7 +138,7 @@ pub(super) async fn sentinel(
         sentinel::Identity::Managed { client_id: None } => "system-assigned managed identity".to_owned(),
     };
     let token = Check::good(TOKEN, format!("Entra gave one for the {who}"));
-    let client = connect::upload(config, transport, RetryPolicy::once(PATIENCE), tokens, clock);
+    let client = clients.upload(config, RetryPolicy::once(PATIENCE));
     vec![token, workspace(config.workspace, client.upload(&[NOTHING]).await)]
 }
 

@@ -64,7 +64,8 @@ impl Bench {
         let environment: Environment = settings.chain(ours).collect();
         let mut config = ApiConfig::load(&Settings::load(&[], environment, None)).unwrap();
         config.transport = Arc::new(stack.in_process());
-        let built = Arc::new(config.build(Storage::create(&StateUrl::Memory).unwrap(), &clock));
+        let clients = config.clients(&clock);
+        let built = Arc::new(config.build(Storage::create(&StateUrl::Memory).unwrap(), &clients));
         let stop = CancellationToken::new();
         let (live, watched) = watch::channel(Live::default());
         let pages = Pages {
