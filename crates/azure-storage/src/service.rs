@@ -53,7 +53,7 @@ impl Connector {
             Ok(outcome) => outcome,
             Err(_) => Err(TransportError::Timeout { host, after: ATTEMPT }),
         };
-        log.end(&outcome);
+        log.end(&outcome, self.transport.as_ref());
         outcome.map_err(|error| lost(&error))
     }
 

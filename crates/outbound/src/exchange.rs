@@ -199,7 +199,7 @@ impl Exchange {
         let (host, bound) = (host_of(request.uri()), AnswerBound::of(request.extensions()));
         let log = CallLog::start(&request, 1);
         let outcome = self.counted(host, limit, bound, self.transport.send_streamed(request)).await;
-        log.end(&outcome);
+        log.end(&outcome, self.transport.as_ref());
         permit.answered();
         let outcome = read(outcome);
         if let Err(error) = &outcome
@@ -226,7 +226,7 @@ impl Exchange {
         let (host, bound) = (host_of(request.uri()), AnswerBound::of(request.extensions()));
         let log = CallLog::start(&request, attempt);
         let outcome = self.counted(host, limit, bound, self.transport.send(request)).await;
-        log.end(&outcome);
+        log.end(&outcome, self.transport.as_ref());
         outcome
     }
 

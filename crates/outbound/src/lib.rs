@@ -22,7 +22,7 @@ mod service_url;
 mod transport;
 
 pub use answer_bound::AnswerBound;
-pub use call_log::CallLog;
+pub use call_log::{Call, CallLog};
 pub use clock::{Clock, SystemClock, TokioClock};
 pub use exchange::{Exchange, Idempotency};
 pub use http_transport::{HttpOptions, HttpTransport, SetupError, install_tls_provider};

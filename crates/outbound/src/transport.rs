@@ -13,6 +13,8 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use http::StatusCode;
 
+use crate::Call;
+
 /// A request with its whole body.
 pub type Request = http::Request<Bytes>;
 /// A request whose body is read while it is sent, for what is too large to hold.
@@ -48,6 +50,9 @@ pub trait Transport: fmt::Debug + Send + Sync {
     async fn send_streamed(&self, request: StreamedRequest) -> Result<Response, TransportError> {
         self.send(whole(request).await?).await
     }
+
+    /// Hears what became of each request that was sent through it, and how long it took. One that counts overrides it.
+    fn called(&self, _call: &Call<'_>) {}
 }
 
 async fn whole(request: StreamedRequest) -> Result<Request, TransportError> {
@@ -128,6 +133,19 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    /// Returns a word for it, one of few.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Connect { .. } => "no_connection",
+            Self::Proxy { .. } => "no_proxy",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Truncated { .. } => "truncated",
+            Self::Timeout { .. } => "timeout",
+            Self::TooLarge { .. } => "too_large",
+            Self::NotSent => "not_sent",
+        }
+    }
+
     /// Says whether the server can have seen the request.
     pub fn may_have_arrived(&self) -> bool {
         !matches!(self, Self::Connect { .. } | Self::Proxy { .. } | Self::NotSent)

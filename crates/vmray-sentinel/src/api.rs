@@ -149,7 +149,7 @@ impl ApiConfig {
             public_url: api.public_url,
             tasks: TaskTracker::new(),
             recent: Arc::new(Recent::new(storage)),
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::new(Metrics::new(clients.calls())),
         }
     }
 }

@@ -10,6 +10,8 @@ use config::{HealthConfig, SentinelConfig, VmrayConfig};
 use outbound::{Clock, Exchange, Pacer, RetryPolicy, Transport};
 use sentinel::{Cloud, Identity, LogsClient, Tokens, UploadClient};
 
+use crate::calls::{Calls, CountingTransport};
+
 /// What we call ourselves.
 pub(crate) const USER_AGENT: &str = concat!("vmray-sentinel/", env!("CARGO_PKG_VERSION"));
 
@@ -26,6 +28,7 @@ const ENRICHMENT_PER_MINUTE: usize = 5;
 pub(crate) struct Clients {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
+    calls: Calls,
     token_policy: RetryPolicy,
     /// The account at VMRay; there is one.
     vmray: OnceLock<Exchange>,
@@ -42,11 +45,13 @@ struct Principal {
 }
 
 impl Clients {
-    /// Returns those that send through `transport`.
+    /// Returns those that send through `transport`, and count what they send.
     pub(crate) fn new(transport: &Arc<dyn Transport>, clock: &Arc<dyn Clock>) -> Self {
+        let calls = Calls::new();
         Self {
-            transport: Arc::clone(transport),
+            transport: Arc::new(CountingTransport::new(transport, &calls)),
             clock: Arc::clone(clock),
+            calls,
             token_policy: RetryPolicy::default(),
             vmray: OnceLock::new(),
             principals: Mutex::default(),
@@ -63,6 +68,11 @@ impl Clients {
     /// Returns what everything is sent through.
     pub(crate) fn transport(&self) -> &Arc<dyn Transport> {
         &self.transport
+    }
+
+    /// Returns what is counted of all that is sent.
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
     }
 
     /// Returns the time.

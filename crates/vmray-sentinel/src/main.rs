@@ -7,6 +7,7 @@
 
 mod api;
 mod app;
+mod calls;
 mod cli;
 mod commands;
 mod connect;

@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::calls::Calls;
 use crate::view::View;
 
 /// The kind of text that [`Metrics::text`] returns.
@@ -30,8 +31,10 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    /// Returns those of this process, which tell of its own calls, too.
+    pub(crate) fn new(calls: &Calls) -> Self {
         let mut registry = Registry::with_prefix("vmray_sentinel");
+        calls.register(&mut registry);
         let requests = Family::<Labels, Counter>::default();
         let duration =
             Family::<Labels, Histogram>::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 3.0, 10)));

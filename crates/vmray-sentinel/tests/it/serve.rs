@@ -71,6 +71,25 @@ fn the_page_answers_while_the_feed_runs_and_both_end_when_told() {
 }
 
 #[test]
+fn what_the_feed_asked_of_others_is_counted_at_metrics() {
+    let simulator = Simulator::start(&["--samples", "5"]);
+    let setup = simulator.setup().with("Polling", "0 0 1 1 *");
+    let (mut running, address) = serve(&setup);
+    running.line_with("waiting for the next run");
+    let text = get(&format!("http://{address}/metrics"));
+    let counted = |operation: &str| {
+        let mut lines = text.lines().filter(|line| line.starts_with("vmray_sentinel_outbound_requests_total"));
+        lines.any(|line| line.contains(operation) && line.contains("attempt=\"1\",status=\"200\""))
+    };
+    for operation in
+        ["GET /rest/submission\"", "GET /rest/sample/{id}/iocs\"", "threat-intelligence-stix-objects:upload\""]
+    {
+        assert!(counted(operation), "{operation}\n{text}");
+    }
+    running.terminate().code(0);
+}
+
+#[test]
 fn other_machines_are_not_served() {
     let simulator = Simulator::start(&["--samples", "3"]);
     let done = simulator.setup().run(&["serve", "--listen", "0.0.0.0:0"]).code(2);

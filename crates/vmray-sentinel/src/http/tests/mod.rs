@@ -299,6 +299,12 @@ async fn metrics_count_routes_and_name_nothing_that_was_sent() {
     let line = |part: &str| assert!(text.lines().any(|line| line.starts_with(part)), "{part}\n{text}");
     line("vmray_sentinel_http_requests_total{route=\"/api/GetVMRaySample\",status=\"200\"} 1");
     line("vmray_sentinel_http_requests_total{route=\"/api/GetVMRaySample\",status=\"404\"} 1");
+    let call = "service=\"vmray.test\",operation=\"GET /rest/sample/{id}\",attempt=\"1\"";
+    line(&format!("vmray_sentinel_outbound_requests_total{{{call},status=\"200\"}} 1"));
+    line(&format!("vmray_sentinel_outbound_requests_total{{{call},status=\"404\"}} 1"));
+    line(
+        "vmray_sentinel_outbound_request_duration_seconds_count{service=\"vmray.test\",operation=\"GET /rest/sample/{id}\"} 2",
+    );
     line("vmray_sentinel_feed_quarantine_open 0");
     assert!(text.ends_with("# EOF\n"));
     assert!(!text.contains("secret") && !text.contains("4242424242"), "{text}");
