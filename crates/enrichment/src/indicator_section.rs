@@ -39,7 +39,6 @@ impl Enrichment {
                 stix: None,
             }));
             for mut finding in mapped.findings {
-                finding.support.tactics.clone_from(&dossier.tactics);
                 finding.support.incidents = asked.incident.iter().map(ToString::to_string).collect();
                 findings.push(finding);
             }

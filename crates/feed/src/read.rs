@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use delivery::SampleFindings;
-use indicators::{Reading, Rules, Severity, SubmissionFacts, map, tactics};
+use indicators::{Reading, Rules, Severity, SubmissionFacts, Texts, map, tactics};
 use jiff::Timestamp;
 use outbound::TransportError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -73,11 +73,11 @@ pub(crate) async fn read(
     };
     if !mapped.findings.is_empty() {
         let found = match tactics_of(client, sample_id, attempts).await {
-            Ok(found) => found,
+            Ok(found) => Texts::of(&found),
             Err(error) => return failed(sample_id, submissions, error),
         };
         for finding in &mut mapped.findings {
-            finding.support.tactics.clone_from(&found);
+            finding.support.tactics = found.clone();
         }
     }
     debug!(

@@ -97,11 +97,11 @@ fn labels(supports: &[Support], incidents: &[String]) -> Vec<String> {
     for id in incidents {
         add(format!("incident_id: {}", excerpt(id, MAX_TEXT_CHARS)));
     }
-    let threat_names = joined(named().flat_map(|support| &support.threat_names));
+    let threat_names = joined(named().flat_map(|support| support.threat_names.iter()));
     if !threat_names.is_empty() {
         add(format!("threat_names: {threat_names}"));
     }
-    let classifications = joined(named().flat_map(|support| &support.classifications));
+    let classifications = joined(named().flat_map(|support| support.classifications.iter()));
     if !classifications.is_empty() {
         add(format!("Classifications: {classifications}"));
     }
@@ -145,12 +145,12 @@ fn description(newest: &Support, supports: &[Support], style: &Style) -> String 
     let ids: Vec<String> = newest.analysis_ids.iter().map(u64::to_string).collect();
     text.push_str(&ids.join(", "));
     text.push_str(",\nCategories: ");
-    text.push_str(&joined(supports.iter().take(NAMED_SAMPLES).flat_map(|support| &support.categories)));
+    text.push_str(&joined(supports.iter().take(NAMED_SAMPLES).flat_map(|support| support.categories.iter())));
     text
 }
 
 fn kill_chain_phases(supports: &[Support]) -> Vec<KillChainPhase> {
-    let tactics = supports.iter().take(NAMED_SAMPLES).flat_map(|support| &support.tactics);
+    let tactics = supports.iter().take(NAMED_SAMPLES).flat_map(|support| support.tactics.iter());
     let phases: BTreeSet<KillChainPhase> = tactics.filter_map(|tactic| KillChainPhase::tactic(tactic)).collect();
     phases.into_iter().take(MAX_TEXTS).collect()
 }

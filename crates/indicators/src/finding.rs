@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use stix::{Observable, StixId};
 
 use crate::excerpt::excerpt;
+use crate::texts::Texts;
 use crate::verdict_filter::Severity;
 
 /// Texts kept of each list. One file entry with 398 names and 210 references is on record.
@@ -29,7 +30,8 @@ pub struct Finding {
     pub support: Support,
 }
 
-/// Why a value is bad, as one sample says: small, so that one can be kept for each value and sample.
+/// Why a value is bad, as one sample says: small, so that one can be kept for each value and sample. Lists are shared by
+/// the values of a sample that have the same ones: all of them have its tactics, the hashes of a file its names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Support {
     /// The sample.
@@ -46,36 +48,36 @@ pub struct Support {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub analysis_ids: Vec<u64>,
     /// Names of malware, sorted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub threat_names: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub threat_names: Texts,
     /// Kinds of malware, sorted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub classifications: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub classifications: Texts,
     /// What it is to the sample, sorted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub categories: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub categories: Texts,
     /// Name of the file whose hash it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_name: Option<String>,
     /// ATT&CK tactics of the sample, sorted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tactics: Vec<String>,
+    #[serde(default, skip_serializing_if = "Texts::is_empty")]
+    pub tactics: Texts,
     /// Incidents for which the sample was looked at, oldest first; what VMRay lists by itself has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub incidents: Vec<String>,
 }
 
 impl Support {
-    /// Takes in what another entry of the same sample says about the same value. Lists are not cut here, so
-    /// that the order of entries does not decide what is kept.
-    pub(crate) fn absorb(&mut self, other: Self) {
+    /// Takes in what another entry of the same sample says about the same value. The order of entries does not decide
+    /// what is kept: of texts the first by name, of analyses, which are cut at the end, the newest.
+    pub(crate) fn absorb(&mut self, other: &mut Self) {
         self.severity = self.severity.max(other.severity);
-        self.analysis_ids.extend(other.analysis_ids);
-        self.threat_names.extend(other.threat_names);
-        self.classifications.extend(other.classifications);
-        self.categories.extend(other.categories);
+        self.analysis_ids.append(&mut other.analysis_ids);
+        self.threat_names.unite(&other.threat_names);
+        self.classifications.unite(&other.classifications);
+        self.categories.unite(&other.categories);
         // The first by name: as good as any, and the same one every time.
-        self.file_name = match (self.file_name.take(), other.file_name) {
+        self.file_name = match (self.file_name.take(), other.file_name.take()) {
             (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
             (ours, theirs) => ours.or(theirs),
         };
@@ -93,17 +95,12 @@ impl Support {
         self.incidents.drain(..surplus);
     }
 
-    /// Sorts the lists and cuts them.
+    /// Sorts the analyses and keeps the newest.
     pub(crate) fn settle(&mut self) {
         self.analysis_ids.sort_unstable();
         self.analysis_ids.dedup();
         let surplus = self.analysis_ids.len().saturating_sub(MAX_ANALYSES);
         self.analysis_ids.drain(..surplus);
-        for list in [&mut self.threat_names, &mut self.classifications, &mut self.categories] {
-            list.sort_unstable();
-            list.dedup();
-            list.truncate(MAX_TEXTS);
-        }
     }
 }
 

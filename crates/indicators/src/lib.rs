@@ -21,6 +21,7 @@ mod receipt;
 mod reserved_name;
 mod screening;
 mod tactics;
+mod texts;
 mod verdict_filter;
 
 pub use address::AddressClass;
@@ -33,4 +34,5 @@ pub use noise::{NoiseError, NoiseList, NoiseProblem};
 pub use receipt::{Receipt, ReceiptReason};
 pub use reserved_name::is_reserved_name;
 pub use tactics::tactics;
+pub use texts::Texts;
 pub use verdict_filter::{Severity, UnknownVerdictFilter, VerdictFilter};

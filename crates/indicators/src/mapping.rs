@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use stix::{Kind, Observable, Pattern, Property, ValueError};
 use vmray::{Entry, IocCommon, Iocs, Verdict};
 
-use crate::excerpt::{excerpt, excerpts};
-use crate::finding::{Finding, MAX_NAME_CHARS, MAX_TEXT_CHARS, MAX_TEXTS, Support};
+use crate::excerpt::excerpt;
+use crate::finding::{Finding, MAX_NAME_CHARS, MAX_TEXT_CHARS, Support};
 use crate::noise::NoiseList;
 use crate::receipt::{Receipt, ReceiptReason};
 use crate::screening::objection;
+use crate::texts::Texts;
 use crate::verdict_filter::{Severity, VerdictFilter};
 
 mod files;
@@ -112,13 +113,13 @@ pub fn map(reading: &Reading<'_>, rules: &Rules) -> Mapped {
 }
 
 /// What an entry says beside its value.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Evidence<'a> {
     severity: Severity,
     analysis_ids: &'a [u64],
-    threat_names: &'a [String],
-    classifications: &'a [String],
-    categories: &'a [String],
+    threat_names: Texts,
+    classifications: Texts,
+    categories: Texts,
     file_name: Option<&'a str>,
 }
 
@@ -127,9 +128,9 @@ impl<'a> Evidence<'a> {
         Self {
             severity,
             analysis_ids: &common.analysis_ids,
-            threat_names: &[],
-            classifications: &[],
-            categories: &[],
+            threat_names: Texts::default(),
+            classifications: Texts::default(),
+            categories: Texts::default(),
             file_name: None,
         }
     }
@@ -148,7 +149,7 @@ struct Mapping<'a> {
     submission_id: u64,
     first_seen: Timestamp,
     last_seen: Timestamp,
-    tactics: Vec<String>,
+    tactics: Texts,
     mapped: Mapped,
     /// The pattern being checked; kept for its memory.
     pattern: String,
@@ -163,7 +164,7 @@ impl<'a> Mapping<'a> {
             submission_id: reading.submissions.iter().map(|submission| submission.id).max()?,
             first_seen: times().min()?,
             last_seen: times().max()?,
-            tactics: texts(reading.tactics),
+            tactics: Texts::of(reading.tactics),
             mapped: Mapped::default(),
             pattern: String::new(),
         })
@@ -172,19 +173,19 @@ impl<'a> Mapping<'a> {
     fn finish(self) -> Mapped {
         let Mapped { mut findings, mut receipts, filtered_out } = self.mapped;
         findings.sort_unstable_by_key(|finding| finding.id);
-        let mut distinct: Vec<Finding> = Vec::with_capacity(findings.len());
-        for finding in findings {
-            match distinct.last_mut() {
-                Some(last) if last.id == finding.id => last.support.absorb(finding.support),
-                _ => distinct.push(finding),
+        findings.dedup_by(|again, first| {
+            let same = again.id == first.id;
+            if same {
+                first.support.absorb(&mut again.support);
             }
-        }
-        for finding in &mut distinct {
+            same
+        });
+        for finding in &mut findings {
             finding.support.settle();
         }
         receipts.sort_unstable();
         receipts.dedup();
-        Mapped { findings: distinct, receipts, filtered_out }
+        Mapped { findings, receipts, filtered_out }
     }
 
     /// Maps a list whose entries have one value and nothing else to tell.
@@ -204,7 +205,7 @@ impl<'a> Mapping<'a> {
     fn urls(&mut self) {
         self.entries(Kind::Url, &self.reading.iocs.urls, |mapping, entry| {
             mapping.value(Kind::Url, &entry.common, entry.url.as_deref(), Observable::url, |evidence| Evidence {
-                categories: &entry.categories,
+                categories: Texts::of(&entry.categories),
                 ..evidence
             });
         });
@@ -214,8 +215,8 @@ impl<'a> Mapping<'a> {
         self.entries(Kind::CommandLine, &self.reading.iocs.processes, |mapping, entry| {
             let value = entry.cmd_line.as_deref();
             mapping.value(Kind::CommandLine, &entry.common, value, Observable::command_line, |evidence| Evidence {
-                threat_names: &entry.threat_names,
-                classifications: &entry.classifications,
+                threat_names: Texts::of(&entry.threat_names),
+                classifications: Texts::of(&entry.classifications),
                 ..evidence
             });
         });
@@ -312,9 +313,9 @@ impl<'a> Mapping<'a> {
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             analysis_ids: evidence.analysis_ids.to_vec(),
-            threat_names: texts(evidence.threat_names),
-            classifications: texts(evidence.classifications),
-            categories: texts(evidence.categories),
+            threat_names: evidence.threat_names,
+            classifications: evidence.classifications,
+            categories: evidence.categories,
             file_name: evidence.file_name.map(|name| excerpt(name, MAX_NAME_CHARS)),
             tactics: self.tactics.clone(),
             incidents: Vec::new(),
@@ -330,10 +331,6 @@ impl<'a> Mapping<'a> {
     fn receipt(&mut self, kind: Kind, value: &str, reason: ReceiptReason) {
         self.mapped.receipts.push(Receipt::new(kind, value, reason, self.reading.sample_id));
     }
-}
-
-fn texts(list: &[String]) -> Vec<String> {
-    excerpts(list.iter().map(String::as_str), MAX_TEXT_CHARS, MAX_TEXTS)
 }
 
 /// Returns a value unless it is missing or one of the placeholders on record.

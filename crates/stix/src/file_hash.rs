@@ -49,20 +49,18 @@ impl FileHash {
         }
     }
 
-    /// Appends the hex digits.
-    pub(crate) fn push_to(&self, target: &mut String) {
-        for byte in self.bytes() {
-            target.push(hex_digit(byte >> 4));
-            target.push(hex_digit(byte & 0xF));
-        }
+    /// Returns the hex digits.
+    pub(crate) fn to_hex(self) -> String {
+        let bytes = self.bytes();
+        let mut text = String::with_capacity(2 * bytes.len());
+        text.extend(bytes.iter().flat_map(|byte| [hex_digit(byte >> 4), hex_digit(byte & 0xF)]));
+        text
     }
 }
 
 impl fmt::Display for FileHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(64);
-        self.push_to(&mut text);
-        f.write_str(&text)
+        f.write_str(&self.to_hex())
     }
 }
 

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
-use uuid::Uuid;
+use sha1::{Digest as _, Sha1};
+use uuid::{Builder, Uuid};
 
 /// `uuid5(NAMESPACE_DNS, "VMRay")`, the namespace of the product that we replace: its ids are ours.
 const NAMESPACE: Uuid = Uuid::from_u128(0x10cc_84bf_f79f_5495_b733_886e_1d28_9427);
@@ -26,11 +27,16 @@ impl StixId {
 
     /// Derives an id from what the object is about: `uuid5(uuid5(DNS, "VMRay"), "<scope>:<name>")`.
     pub fn derived(object_type: ObjectType, scope: &str, name: &str) -> Self {
-        let mut text = Vec::with_capacity(scope.len() + 1 + name.len());
-        text.extend_from_slice(scope.as_bytes());
-        text.push(b':');
-        text.extend_from_slice(name.as_bytes());
-        Self { object_type, uuid: Uuid::new_v5(&NAMESPACE, &text) }
+        // `Uuid::new_v5` hashes in portable code; `sha1` takes the processor's instructions, and nothing is copied.
+        let mut hash = Sha1::new_with_prefix(NAMESPACE);
+        hash.update(scope);
+        hash.update(b":");
+        hash.update(name);
+        let mut bytes = [0; 16];
+        for (byte, hashed) in bytes.iter_mut().zip(hash.finalize()) {
+            *byte = hashed;
+        }
+        Self { object_type, uuid: Builder::from_sha1_bytes(bytes).into_uuid() }
     }
 
     /// Returns the type in front of the two hyphens.
@@ -142,6 +148,12 @@ mod tests {
     #[test]
     fn the_namespace_is_the_originals() {
         assert_eq!(NAMESPACE, Uuid::new_v5(&Uuid::NAMESPACE_DNS, b"VMRay"));
+    }
+
+    #[test]
+    fn a_derived_uuid_is_of_version_5() {
+        let id = StixId::derived(ObjectType::Indicator, "domain", "evil.example");
+        assert_eq!(id.uuid(), Uuid::new_v5(&NAMESPACE, b"domain:evil.example"));
     }
 
     #[test]

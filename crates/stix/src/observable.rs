@@ -130,7 +130,7 @@ impl Observable {
             Self::Ipv4(address) => Cow::Owned(address.to_string()),
             Self::Ipv6(address) => Cow::Owned(address.to_string()),
             Self::Url(url) => Cow::Borrowed(url.as_str()),
-            Self::File(hash) => Cow::Owned(hash.to_string()),
+            Self::File(hash) => Cow::Owned(hash.to_hex()),
             Self::EmailAddress(address) => Cow::Borrowed(address.as_str()),
             Self::RegistryKey(key) => Cow::Borrowed(key.as_str()),
             Self::Mutex(name) => Cow::Borrowed(name.as_str()),

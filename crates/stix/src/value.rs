@@ -94,7 +94,11 @@ pub(crate) fn untrimmed(text: &str) -> Result<(), ValueError> {
 /// `str::to_lowercase` looks at the neighbours of a final sigma, which would make another host of it.
 pub(crate) fn push_lower_case(target: &mut String, text: &str) {
     if text.is_ascii() {
-        target.extend(text.chars().map(|c| c.to_ascii_lowercase()));
+        let start = target.len();
+        target.push_str(text);
+        if let Some(pushed) = target.get_mut(start..) {
+            pushed.make_ascii_lowercase();
+        }
     } else {
         target.extend(text.chars().flat_map(char::to_lowercase));
     }

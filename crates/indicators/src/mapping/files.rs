@@ -6,6 +6,7 @@ use vmray::{Entry, FileHashes, FileIoc, readable};
 use super::{Evidence, Judgement, Mapping, filled};
 use crate::receipt::ReceiptReason;
 use crate::screening::objection;
+use crate::texts::Texts;
 
 impl<'a> Mapping<'a> {
     pub(super) fn files(&mut self) {
@@ -34,25 +35,23 @@ impl<'a> Mapping<'a> {
             let reason = held.as_ref().err().cloned().unwrap_or(ReceiptReason::NullValue);
             self.receipt(Kind::File, file_name.unwrap_or_default(), reason);
         }
+        let evidence = held.map(|severity| Evidence {
+            threat_names: Texts::of(&entry.threat_names),
+            classifications: Texts::of(&entry.classifications),
+            categories: Texts::of(&entry.categories),
+            file_name,
+            ..Evidence::of(&entry.common, severity)
+        });
         for hashes in readable(&entry.hashes) {
-            match &held {
-                Ok(severity) => {
-                    let evidence = Evidence {
-                        threat_names: &entry.threat_names,
-                        classifications: &entry.classifications,
-                        categories: &entry.categories,
-                        file_name,
-                        ..Evidence::of(&entry.common, *severity)
-                    };
-                    self.content(hashes, evidence);
-                }
+            match &evidence {
+                Ok(evidence) => self.content(hashes, evidence),
                 Err(reason) => self.receipt(Kind::File, best_hash(hashes).unwrap_or_default(), reason.clone()),
             }
         }
     }
 
     /// Maps the hashes of one content. What speaks against one of them speaks against all.
-    fn content(&mut self, hashes: &FileHashes, evidence: Evidence<'_>) {
+    fn content(&mut self, hashes: &FileHashes, evidence: &Evidence<'_>) {
         let read = [
             filled(hashes.md5_hash.as_deref()).map(|text| (text, Observable::md5(text))),
             filled(hashes.sha1_hash.as_deref()).map(|text| (text, Observable::sha1(text))),
@@ -70,7 +69,7 @@ impl<'a> Mapping<'a> {
             match (hash, &objection) {
                 (Err(error), _) => self.receipt(Kind::File, text, error.into()),
                 (Ok(_), Some(reason)) => self.receipt(Kind::File, text, reason.clone()),
-                (Ok(observable), None) => self.found(text, observable, evidence),
+                (Ok(observable), None) => self.found(text, observable, evidence.clone()),
             }
         }
     }

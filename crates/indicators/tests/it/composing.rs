@@ -1,6 +1,6 @@
 //! The indicator's JSON.
 
-use indicators::{Expiry, Parts, Severity, Style, Support, compose, identity};
+use indicators::{Expiry, Parts, Severity, Style, Support, Texts, compose, identity};
 use stix::{Indicator, Observable, Tlp};
 
 use crate::sample::time;
@@ -22,11 +22,11 @@ fn support(sample_id: u64) -> Support {
         first_seen: time("2026-11-01T10:00:00Z"),
         last_seen: time("2026-11-02T10:00:00Z"),
         analysis_ids: vec![10, 11],
-        threat_names: vec!["EICAR-Test-File (not a virus)".to_owned(), "Gen:Variant.Ulise.379246".to_owned()],
-        classifications: vec!["Phishing".to_owned()],
-        categories: vec!["Contacted".to_owned()],
+        threat_names: Texts::of(&["EICAR-Test-File (not a virus)".to_owned(), "Gen:Variant.Ulise.379246".to_owned()]),
+        classifications: Texts::of(&["Phishing".to_owned()]),
+        categories: Texts::of(&["Contacted".to_owned()]),
         file_name: None,
-        tactics: vec!["Defense Evasion".to_owned(), "Persistence".to_owned()],
+        tactics: Texts::of(&["Defense Evasion".to_owned(), "Persistence".to_owned()]),
         incidents: Vec::new(),
     }
 }
@@ -56,10 +56,10 @@ fn a_report_from_disk_leaves_out_what_it_does_not_say() {
         sample_id: 0,
         submission_id: 0,
         severity: Severity::Suspicious,
-        threat_names: Vec::new(),
-        classifications: Vec::new(),
-        categories: Vec::new(),
-        tactics: Vec::new(),
+        threat_names: Texts::default(),
+        classifications: Texts::default(),
+        categories: Texts::default(),
+        tactics: Texts::default(),
         incidents: Vec::new(),
         ..support(0)
     };

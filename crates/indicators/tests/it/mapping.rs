@@ -222,10 +222,10 @@ fn one_value_in_several_entries_is_one_finding() {
     let support = &mapped.findings[0].support;
     assert_eq!(support.severity, Severity::Malicious);
     assert_eq!(support.analysis_ids, [1, 2, 4]);
-    assert_eq!(support.categories, ["Contacted", "Embedded"]);
+    assert_eq!(*support.categories, ["Contacted", "Embedded"]);
     assert_eq!((support.sample_id, support.submission_id), (5, 12));
     assert_eq!((support.first_seen, support.last_seen), (time("2026-11-01T10:00:00Z"), time("2026-11-02T10:00:00Z")));
-    assert_eq!(support.tactics, ["Defense Evasion", "Persistence"]);
+    assert_eq!(*support.tactics, ["Defense Evasion", "Persistence"]);
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn lists_without_end_are_cut() {
     let mapped = map_json(json!({"files": [file]}), &all_rules());
     let finding = &mapped.findings[0];
     assert_eq!(name_of(finding).chars().count(), 512);
-    assert_eq!(finding.support.threat_names, numbers(32));
+    assert_eq!(*finding.support.threat_names, numbers(32));
     assert_eq!(finding.support.classifications.len(), 32);
     assert_eq!(finding.support.categories.len(), 32);
     assert_eq!(finding.support.analysis_ids, (4_900..5_000).collect::<Vec<u64>>());
