@@ -33,7 +33,9 @@ impl Delivery {
     /// Starts as many uploads as may be on their way.
     pub async fn start_uploads(&mut self, fill: Fill) -> Result<(), Error> {
         let Some(client) = self.uploads.clone() else { return Ok(()) };
-        while !self.sending.is_cancelled() && self.in_flight.len() < self.max_in_flight {
+        let limit = client.limit().map_or(usize::MAX, |limit| limit.status().limit);
+        let most = self.max_in_flight.min(limit);
+        while !self.sending.is_cancelled() && self.in_flight.len() < most {
             let batch = match self.queue.pop_cut() {
                 Some(batch) => batch,
                 None => {

@@ -21,19 +21,19 @@ use std::sync::Arc;
 use indicators::{Rules, Style};
 use jiff::SignedDuration;
 use ledger::Storage;
-use outbound::Clock;
+use outbound::{AdaptiveLimit, Clock, LimitStatus};
 use sentinel::UploadClient;
 
 pub use delivery::{Note, Notes};
-pub use outcome::{AllDropped, Failed, Outcome, Progress, RunOptions, RunSummary};
+pub use outcome::{AllDropped, Borne, Concurrency, Failed, Outcome, Progress, RunOptions, RunSummary};
 pub use waits::{LONGEST_WAITS, Service, Wait};
 
 /// Bounds of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Samples read at the same time.
+    /// Samples read at the same time; how many requests that makes, the client of VMRay bounds.
     pub vmray_concurrency: usize,
-    /// Uploads on their way at the same time.
+    /// Uploads on their way at the same time, at the most.
     pub uploads_in_flight: usize,
     /// How far back the first run reads.
     pub initial_fetch: SignedDuration,
@@ -58,6 +58,13 @@ pub struct Feed {
     pub limits: Limits,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Feed {
+    /// Returns how the limits of VMRay and Sentinel stand.
+    pub(crate) fn limits_now(&self) -> [Option<LimitStatus>; 2] {
+        [self.vmray.limit(), self.upload.limit()].map(|limit| limit.map(AdaptiveLimit::status))
+    }
 }
 
 /// Why a run failed. What was staged is safe; the next run continues.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use delivery::{Notes, Tally};
 use jiff::Timestamp;
+use outbound::LimitStatus;
 use serde::Serialize;
 
-use crate::{Error, Wait};
+use crate::{Error, Feed, Wait};
 
 /// What is asked of a run.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,6 +44,10 @@ pub struct Progress {
     pub vmray_wait: Option<Wait>,
     /// The last wait that Sentinel asked for.
     pub sentinel_wait: Option<Wait>,
+    /// How many requests VMRay bears at the same time.
+    pub vmray_limit: Option<LimitStatus>,
+    /// How many uploads Sentinel bears at the same time.
+    pub sentinel_limit: Option<LimitStatus>,
     /// It was told to stop, or its time is over.
     pub stopping: bool,
 }
@@ -98,11 +103,48 @@ pub struct RunSummary {
     /// The wait that was too long for the run, if that ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gave_up_waiting: Option<Wait>,
+    /// How many requests each service bore at the same time.
+    pub concurrency: Concurrency,
     /// Why nothing of what was read could be sent, when it is one reason for all of it.
     pub all_dropped: Option<AllDropped>,
     /// What is worth telling besides.
     #[serde(skip)]
     pub notes: Notes,
+}
+
+/// How many requests each service bore at the same time, at the end of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Concurrency {
+    /// Requests to VMRay.
+    pub vmray: Option<Borne>,
+    /// Uploads to Sentinel.
+    pub sentinel: Option<Borne>,
+}
+
+/// What one service bore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Borne {
+    /// Requests at the same time at last.
+    pub limit: usize,
+    /// The bound that is set.
+    pub at_most: usize,
+    /// How often the run had to ask for less.
+    pub decreases: u64,
+}
+
+impl Concurrency {
+    /// Returns what was borne since a run started with these limits.
+    pub(crate) fn since(started: [Option<LimitStatus>; 2], feed: &Feed) -> Self {
+        let borne = |started: Option<LimitStatus>, now: Option<LimitStatus>| {
+            now.map(|LimitStatus { limit, bound, decreases, .. }| Borne {
+                limit,
+                at_most: bound,
+                decreases: decreases - started.map_or(0, |started| started.decreases),
+            })
+        };
+        let ([vmray_before, sentinel_before], [vmray, sentinel]) = (started, feed.limits_now());
+        Self { vmray: borne(vmray_before, vmray), sentinel: borne(sentinel_before, sentinel) }
+    }
 }
 
 /// A run that dropped all that it read, for one reason: something is wrong with the server, the key or the settings,

@@ -1,14 +1,17 @@
-//! Reading one sample: its findings, and the tactics of its techniques where there is anything to send.
+//! Reading one sample: its findings and, asked for at the same time, the tactics of its techniques.
 
+use std::future::ready;
+use std::pin::pin;
 use std::sync::Arc;
 
 use delivery::SampleFindings;
+use futures::future::{Either, select};
 use indicators::{Reading, Rules, Severity, SubmissionFacts, Texts, map, tactics};
 use jiff::Timestamp;
 use outbound::TransportError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
-use vmray::{Client, ReportStatus, SampleId, Submission};
+use vmray::{Client, MitreAttack, ReportStatus, SampleId, Submission};
 
 use crate::waits::patiently;
 use crate::window::{Group, is_finished, record_of};
@@ -49,7 +52,14 @@ pub(crate) async fn read(
     values_read_ahead: &Arc<Semaphore>,
 ) -> Read {
     let Group { sample_id, submissions, attempts } = group;
-    let reply = match patiently(|| client.iocs_within(SampleId(sample_id), SMALL_REPLY_BYTES)).await {
+    let asked_for_iocs = pin!(patiently(|| client.iocs_within(SampleId(sample_id), SMALL_REPLY_BYTES)));
+    let asked_for_techniques = pin!(patiently(|| client.mitre_attack(SampleId(sample_id))));
+    // Dropped with the sample where its IOCs leave nothing to ask for.
+    let (reply, techniques) = match select(asked_for_iocs, asked_for_techniques).await {
+        Either::Left((reply, techniques)) => (reply, Either::Left(techniques)),
+        Either::Right((techniques, reply)) => (reply.await, Either::Right(ready(techniques))),
+    };
+    let reply = match reply {
         Ok(reply) => reply,
         Err(vmray::Error::Transport(TransportError::TooLarge { .. })) => {
             return Read::Large { group: Group { sample_id, submissions, attempts } };
@@ -71,8 +81,9 @@ pub(crate) async fn read(
         },
         _ => None,
     };
+    // What becomes of the techniques matters to indicators only.
     if !mapped.findings.is_empty() {
-        let found = match tactics_of(client, sample_id, attempts).await {
+        let found = match tactics_in(techniques.await, sample_id, attempts) {
             Ok(found) => Texts::of(&found),
             Err(error) => return failed(sample_id, submissions, error),
         };
@@ -102,7 +113,15 @@ pub(crate) fn not_finished(status: &ReportStatus) -> Option<String> {
 
 /// Returns the tactics of a sample, or why it is to be read another time.
 pub(crate) async fn tactics_of(client: &Client, sample_id: u64, attempts: u64) -> Result<Vec<String>, vmray::Error> {
-    match patiently(|| client.mitre_attack(SampleId(sample_id))).await {
+    tactics_in(patiently(|| client.mitre_attack(SampleId(sample_id))).await, sample_id, attempts)
+}
+
+fn tactics_in(
+    techniques: Result<MitreAttack, vmray::Error>,
+    sample_id: u64,
+    attempts: u64,
+) -> Result<Vec<String>, vmray::Error> {
+    match techniques {
         Ok(attack) => Ok(tactics(&attack)),
         Err(error @ vmray::Error::Unauthorized) => Err(error),
         // Worth a second try, but not worth withholding an indicator.

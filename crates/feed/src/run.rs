@@ -8,12 +8,13 @@ use delivery::{Delivery, Fill, StagedSample};
 use indicators::Rules;
 use jiff::Timestamp;
 use ledger::{Batch, Binding, Commands, Inbox, Ledger, RunRecord, Upkeep};
-use outbound::mutant;
+use outbound::{LimitStatus, mutant};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument as _, info, warn};
 
-use crate::outcome::AllDropped;
+use crate::outcome::{AllDropped, Concurrency};
 use crate::run_clock::RunClock;
 use crate::waits::{Asked, Service, Wait, Waits};
 use crate::{Error, Failed, Feed, Outcome, Progress, RunOptions, RunSummary};
@@ -58,6 +59,7 @@ impl Feed {
             rules: Arc::new(self.rules.clone()),
             since: options.since.is_some(),
             started,
+            limits_at_start: self.limits_now(),
             staged: HashMap::new(),
             values_remembered: 0,
             submissions_listed: 0,
@@ -104,6 +106,8 @@ pub(crate) struct Run<'a> {
     /// Whether a time was given to read from.
     pub(crate) since: bool,
     started: Timestamp,
+    /// How many requests VMRay and Sentinel bore when it started.
+    limits_at_start: [Option<LimitStatus>; 2],
     /// What was read in this run, for submissions that are listed later.
     pub(crate) staged: HashMap<u64, StagedSample>,
     pub(crate) values_remembered: usize,
@@ -120,6 +124,10 @@ pub(crate) struct Run<'a> {
 impl Run<'_> {
     async fn work(&mut self, options: &RunOptions, commands: &Commands) -> Result<(), Error> {
         let inbox = Inbox::of(&self.feed.storage, &self.feed.route);
+        // Asked for beside the listing, so that the first upload has it. A dry run needs none.
+        let upload = self.feed.upload.clone();
+        let token = async move { upload.fetch_token().await };
+        let _token = (!options.dry_run).then(|| AbortOnDropHandle::new(tokio::spawn(token.in_current_span())));
         self.delivery.start_uploads(Fill::Any).await?;
         let mut listing = self.start_listing(options).await?;
         let collected = match self.compare_clocks(&mut listing).await {
@@ -211,6 +219,7 @@ impl Run<'_> {
         let (read, samples_total) = (self.samples_read, self.samples_listed);
         let objects_left = self.delivery.objects_left();
         let stopping = self.stop.is_cancelled();
+        let [vmray_limit, sentinel_limit] = self.feed.limits_now();
         self.progress.send_modify(|progress| {
             progress.samples_read = read;
             progress.samples_total = samples_total.max(read);
@@ -218,6 +227,8 @@ impl Run<'_> {
             progress.uploads = tally.uploads;
             progress.accepted = tally.accepted;
             progress.refused = tally.refused;
+            progress.vmray_limit = vmray_limit;
+            progress.sentinel_limit = sentinel_limit;
             progress.stopping = stopping;
         });
     }
@@ -291,6 +302,7 @@ impl Run<'_> {
                 .or_else(|| AllDropped::of_values(&self.delivery.tally(), self.filtered_out, &notes)),
             outcome,
             counts,
+            concurrency: Concurrency::since(self.limits_at_start, self.feed),
             submissions_listed: self.submissions_listed,
             cursor: records.cursor().await?.map(|cursor| cursor.until),
             quarantine_open: records.count_quarantine().await? as u64,

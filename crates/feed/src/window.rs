@@ -4,7 +4,7 @@
 //! and keeps what is its own. The last window is open: what finishes while we list belongs to it, and the overlap
 //! of the next run finds what became visible late.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use indicators::ReceiptReason;
@@ -12,7 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use ledger::{Cursor, Records, SubmissionRecord};
 use outbound::{Clock, mutant};
 use tokio::sync::mpsc;
-use tracing::debug;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument as _, debug};
 use vmray::{Client, Entry, Listing, Submission, SubmissionFilter, SubmissionPages};
 
 use crate::waits::{BETWEEN_CALLS, is_wait};
@@ -21,6 +22,8 @@ use crate::waits::{BETWEEN_CALLS, is_wait};
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
 /// The cursor moves at the end of a window: a back-fill that is stopped does not list all of it again.
 const LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Windows whose first page is asked for at the same time: as many as a first run has by default.
+const FIRST_PAGES: usize = 4;
 /// Reaches past any clock that is merely wrong.
 const OPEN_END: SignedDuration = SignedDuration::from_hours(24);
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
@@ -88,11 +91,22 @@ pub(crate) async fn list(
 ) -> Result<(), vmray::Error> {
     let now = clock.now();
     let mut compared = false;
-    for window in windows {
-        let mut pages = client.submission_pages(window.filter(now));
+    let mut windows = windows.into_iter();
+    // First pages do not wait for each other; later ones do, because each says where the next one starts.
+    let mut asked: VecDeque<_> = windows.by_ref().take(FIRST_PAGES).map(|window| ask(&client, window, now)).collect();
+    while let Some((window, first_page)) = asked.pop_front() {
+        asked.extend(windows.next().map(|window| ask(&client, window, now)));
+        let (mut pages, mut next) = match first_page.await {
+            Ok(answered) => answered,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime shuts down, and so does the run.
+                Err(_) => return Ok(()),
+            },
+        };
         let mut until = window.to.unwrap_or(now);
         let mut first = true;
-        while let Some(page) = next_page(&mut pages).await? {
+        while let Some(page) = next? {
             if !std::mem::replace(&mut compared, true) {
                 let ahead = page.server_date.map(|date| clock.now().duration_since(date));
                 if listed.send(Listed::Clock { ahead }).await.is_err() {
@@ -123,6 +137,7 @@ pub(crate) async fn list(
             if mutant!(PagesForgotten) {
                 break;
             }
+            next = next_page(&mut pages).await;
         }
         if listed.send(Listed::End { until }).await.is_err() {
             return Ok(());
@@ -130,6 +145,19 @@ pub(crate) async fn list(
     }
     Ok(())
 }
+
+/// Asks for the first page of a window.
+fn ask(client: &Client, window: Window, now: Timestamp) -> (Window, AbortOnDropHandle<FirstPage>) {
+    let mut pages = client.submission_pages(window.filter(now));
+    let asked = async move {
+        let first = next_page(&mut pages).await;
+        (pages, first)
+    };
+    (window, AbortOnDropHandle::new(tokio::spawn(asked.in_current_span())))
+}
+
+/// A window's first page, and what gives those after it.
+type FirstPage = (SubmissionPages, Result<Option<Listing<Submission>>, vmray::Error>);
 
 /// Returns the next page, however long VMRay asks to wait for it; the run decides whether that is too long.
 async fn next_page(pages: &mut SubmissionPages) -> Result<Option<Listing<Submission>>, vmray::Error> {

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -18,7 +17,8 @@ use tracing::debug;
 use crate::answer_bound::AnswerBound;
 use crate::transport::host_of;
 use crate::{
-    CallLog, Decision, Pacer, Permit, Request, Response, Retry, RetryPolicy, StreamedRequest, Transport, TransportError,
+    AdaptiveLimit, CallLog, Decision, Pacer, Permit, Place, Request, Response, Retry, RetryPolicy, StreamedRequest,
+    Transport, TransportError,
 };
 
 /// May a request be sent twice without harm?
@@ -36,7 +36,7 @@ pub struct Exchange {
     transport: Arc<dyn Transport>,
     policy: RetryPolicy,
     pacer: Pacer,
-    at_once: Option<Arc<Semaphore>>,
+    limit: Option<AdaptiveLimit>,
     jitter: Arc<Mutex<fastrand::Rng>>,
     stop: CancellationToken,
     sent: Arc<AtomicU64>,
@@ -49,7 +49,7 @@ impl Exchange {
             transport,
             policy,
             pacer: Pacer::unlimited(),
-            at_once: None,
+            limit: None,
             jitter: Arc::new(Mutex::new(fastrand::Rng::new())),
             stop: CancellationToken::new(),
             sent: Arc::default(),
@@ -76,11 +76,16 @@ impl Exchange {
         self
     }
 
-    /// Sets how many requests may be under way at the same time, at least one; all clones of this exchange share them.
+    /// Sets how many requests may be under way at the same time at the most; all clones of this exchange share them.
     #[must_use]
-    pub fn with_requests_at_once(mut self, requests: usize) -> Self {
-        self.at_once = Some(Arc::new(Semaphore::new(requests.clamp(1, Semaphore::MAX_PERMITS))));
+    pub fn with_requests_at_once(mut self, bound: usize) -> Self {
+        self.limit = Some(AdaptiveLimit::at_most(bound));
         self
+    }
+
+    /// Returns the limit of requests that are under way, where there is one.
+    pub fn limit(&self) -> Option<&AdaptiveLimit> {
+        self.limit.as_ref()
     }
 
     /// Sets how often and how long a call is tried.
@@ -124,7 +129,7 @@ impl Exchange {
         let mut failed: Option<E> = None;
         loop {
             // Held for an attempt and not for the waits between them, which are no work for the server.
-            let Some((place, permit)) = self.stop.run_until_cancelled(self.turn()).await else {
+            let Some((mut place, permit)) = self.stop.run_until_cancelled(self.turn()).await else {
                 return read(Err(TransportError::NotSent));
             };
             let request = match self.stop.run_until_cancelled(build()).await {
@@ -153,14 +158,25 @@ impl Exchange {
             if let Some(error) = failed.take().filter(|_| limit.is_zero()) {
                 return Err(error);
             }
+            if let Some(place) = &mut place {
+                place.sent();
+            }
             let outcome = self.attempt(request, attempt + 1, limit).await;
             permit.answered();
-            drop(place);
             let error = match read(outcome) {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    if let Some(place) = place {
+                        place.answered();
+                    }
+                    return Ok(value);
+                }
                 Err(error) => error,
             };
             let verdict = retry(&error);
+            // What is wrong with one request says nothing about how many the service bears.
+            if let Some(place) = place.filter(|_| verdict.is_about_the_service()) {
+                place.refused();
+            }
             if let Retry::After(wait) = verdict {
                 debug!(wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), "the service asks to wait");
                 self.pacer.pause(wait);
@@ -193,7 +209,7 @@ impl Exchange {
         read: impl Fn(Result<Response, TransportError>) -> Result<T, E>,
         retry: impl Fn(&E) -> Retry,
     ) -> Result<T, E> {
-        let Some((_place, permit)) = self.stop.run_until_cancelled(self.turn()).await else {
+        let Some((place, permit)) = self.stop.run_until_cancelled(self.turn()).await else {
             return read(Err(TransportError::NotSent));
         };
         let (host, bound) = (host_of(request.uri()), AnswerBound::of(request.extensions()));
@@ -206,20 +222,20 @@ impl Exchange {
             && let Retry::After(wait) = retry(error)
         {
             self.pacer.pause(wait);
+            if let Some(place) = place {
+                place.refused();
+            }
         }
         outcome
     }
 
     /// Waits until a request may be sent.
-    async fn turn(&self) -> (Option<OwnedSemaphorePermit>, Permit) {
-        let place = self.place().await;
+    async fn turn(&self) -> (Option<Place>, Permit) {
+        let place = match &self.limit {
+            Some(limit) => Some(limit.acquire().await),
+            None => None,
+        };
         (place, self.pacer.acquire().await)
-    }
-
-    /// Waits for one of the places of requests that are under way; `None` where they are not counted.
-    async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        // Nobody closes the semaphore.
-        Arc::clone(self.at_once.as_ref()?).acquire_owned().await.ok()
     }
 
     async fn attempt(&self, request: Request, attempt: u32, limit: Duration) -> Result<Response, TransportError> {

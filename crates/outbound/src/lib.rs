@@ -3,11 +3,12 @@
 //! Every client of this workspace (VMRay, Entra, Sentinel, storage) sends through one [`Transport`]:
 //! [`HttpTransport`] on the network, [`InProcess`] to a simulator in the same process. What surrounds a
 //! call is decided here once: how long an attempt may take, whether a failure is tried again
-//! ([`RetryPolicy`]), how often we may ask ([`Pacer`]), what time it is ([`Clock`]) and what may be logged
+//! ([`RetryPolicy`]), how often ([`Pacer`]) and how much at the same time ([`AdaptiveLimit`]) we may ask, what time it is ([`Clock`]) and what may be logged
 //! ([`Redacted`]).
 //!
 //! Nothing here knows what is being said: a request is bytes, an answer is bytes.
 
+mod adaptive_limit;
 mod answer_bound;
 mod call_log;
 mod clock;
@@ -21,6 +22,7 @@ mod retry;
 mod service_url;
 mod transport;
 
+pub use adaptive_limit::{AdaptiveLimit, LimitStatus, Place};
 pub use answer_bound::AnswerBound;
 pub use call_log::{Call, CallLog};
 pub use clock::{Clock, SystemClock, TokioClock};

@@ -21,6 +21,18 @@ pub enum Retry {
     After(Duration),
 }
 
+impl Retry {
+    /// Says whether the service as a whole bears no more, or is in trouble. Asked again at once, a call was only made with
+    /// the wrong token.
+    pub(crate) fn is_about_the_service(self) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Backoff => true,
+            Self::After(wait) => !wait.is_zero(),
+        }
+    }
+}
+
 /// What to do after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Request};
-use outbound::{AnswerBound, Clock, Exchange, Idempotency, Pacer};
+use outbound::{AdaptiveLimit, AnswerBound, Clock, Exchange, Idempotency, Pacer};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use crate::renewal::{Renewal, bearer};
 use crate::upload_answer::{Sent, read};
@@ -89,6 +90,19 @@ impl UploadClient {
     /// Returns the pace of uploads.
     pub fn pacer(&self) -> &Pacer {
         self.exchange.pacer()
+    }
+
+    /// Returns the limit of uploads that are under way, where there is one.
+    pub fn limit(&self) -> Option<&AdaptiveLimit> {
+        self.exchange.limit()
+    }
+
+    /// Has a token fetched, so that the first upload need not wait for one. What goes wrong is left to the upload that
+    /// needs it.
+    pub async fn fetch_token(&self) {
+        if let Err(error) = self.tokens.token(&self.scope).await {
+            debug!(%error, "no token yet");
+        }
     }
 
     /// Returns the workspace.

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use thiserror::Error;
 use sha1::{Digest as _, Sha1};
+use thiserror::Error;
 use uuid::{Builder, Uuid};
 
 /// `uuid5(NAMESPACE_DNS, "VMRay")`, the namespace of the product that we replace: its ids are ours.

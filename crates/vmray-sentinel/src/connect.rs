@@ -121,7 +121,9 @@ impl Clients {
 
     fn upload_at(&self, per_minute: usize, config: &SentinelConfig, policy: RetryPolicy) -> UploadClient {
         let Principal { tokens, uploads, .. } = self.principal(&config.cloud, &config.identity);
-        let exchange = Exchange::new(Arc::clone(&self.transport), policy).with_pacer(uploads.share(per_minute));
+        let exchange = Exchange::new(Arc::clone(&self.transport), policy)
+            .with_pacer(uploads.share(per_minute))
+            .with_requests_at_once(config.uploads_in_flight);
         let clock = Arc::clone(&self.clock);
         UploadClient::new(exchange, &config.cloud, config.workspace, tokens, clock, SOURCE_SYSTEM)
             .with_user_agent(USER_AGENT)

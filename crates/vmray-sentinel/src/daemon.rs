@@ -58,6 +58,7 @@ async fn once(
         .run(options, stop, |progress| {
             live.send_modify(|live| {
                 live.waits = progress.waits(Timestamp::MIN);
+                live.limits = [("vmray", progress.vmray_limit), ("sentinel", progress.sentinel_limit)];
                 if let Some(running) = &mut live.running {
                     running.bars = progress::bars(progress);
                 }

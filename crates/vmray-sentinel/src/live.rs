@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use feed::Wait;
 use jiff::Timestamp;
+use outbound::LimitStatus;
 
 /// What [`Live::long_wait`] takes for long.
 const LONG_WAIT: Duration = Duration::from_secs(60);
@@ -19,6 +20,8 @@ pub(crate) struct Live {
     pub(crate) last_error: Option<String>,
     /// Waits that services asked the run for that is on, or the last one; those that are over count for nothing.
     pub(crate) waits: Vec<Wait>,
+    /// How many requests VMRay and Sentinel bear at the same time, as the run that is on knows it, or the last one.
+    pub(crate) limits: [(&'static str, Option<LimitStatus>); 2],
 }
 
 impl Live {

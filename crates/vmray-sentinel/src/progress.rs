@@ -105,6 +105,12 @@ fn line(progress: &Progress, pace: &Allowance, now: Timestamp, spent: Duration) 
     } else if progress.objects_left > 0 && on_the_wire > 0 {
         parts.push(format!("{} to come", words::count(on_the_wire, "answer")));
     }
+    if let Some(limit) = progress.vmray_limit.filter(|_| progress.samples_read < progress.samples_total) {
+        parts.push(format!("{}/{} requests to VMRay", limit.taken, limit.limit));
+    }
+    if let Some(limit) = progress.sentinel_limit.filter(|limit| limit.decreases > 0 && progress.objects_left > 0) {
+        parts.push(format!("{} at a time", words::count(limit.limit, "upload")));
+    }
     parts.join(", ")
 }
 
@@ -147,7 +153,7 @@ mod tests {
 
     use feed::{Service, Wait};
     use indicatif::{ProgressDrawTarget, TermLike};
-    use outbound::TokioClock;
+    use outbound::{LimitStatus, TokioClock};
 
     use super::*;
 
@@ -339,6 +345,12 @@ mod tests {
         let stopping = Progress { stopping: true, ..waiting };
         let told = line(&stopping, &permit.allowance(), at(NOW), Duration::ZERO);
         assert_eq!(told, "stopping: 1 upload on the wire");
+        let limit = |limit, decreases| Some(LimitStatus { limit, bound: 64, taken: 23, decreases });
+        let reading =
+            Progress { samples_read: 5, samples_total: 500, vmray_limit: limit(32, 1), ..Progress::default() };
+        assert_eq!(shown(&reading), "uploads 95/95 a minute, 23/32 requests to VMRay");
+        let lowered = Progress { objects_left: 80, sentinel_limit: limit(6, 1), ..Progress::default() };
+        assert!(shown(&lowered).ends_with("6 uploads at a time"), "{}", shown(&lowered));
         let last = Progress { objects_left: 80, ..Progress::default() };
         assert_eq!(line(&last, &permit.allowance(), at(NOW), Duration::ZERO), "uploads 1/5 a minute, 1 answer to come");
         held.answered();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use feed::{AllDropped, LONGEST_WAITS, Outcome, RunSummary};
+use feed::{AllDropped, Borne, Concurrency, LONGEST_WAITS, Outcome, RunSummary};
 use jiff::SignedDuration;
 use tracing::info;
 
@@ -64,6 +64,9 @@ pub(crate) fn text(summary: &RunSummary, took: Duration, dry_run: bool, paint: P
         let read = if dry_run { "VMRay would be read" } else { "VMRay is read" };
         writeln!(text, "\n  {read} until {}", words::time(cursor)).unwrap_or_default();
     }
+    for line in lowered(&summary.concurrency) {
+        writeln!(text, "\n  {line}").unwrap_or_default();
+    }
     if let Some(dropped) = &summary.all_dropped {
         writeln!(text, "\n{}", paint.warn(all_dropped(dropped))).unwrap_or_default();
     }
@@ -80,6 +83,23 @@ pub(crate) fn text(summary: &RunSummary, took: Duration, dry_run: bool, paint: P
         }
     }
     text
+}
+
+/// What each service did not bear.
+fn lowered(concurrency: &Concurrency) -> Vec<String> {
+    let services = [
+        ("VMRay", "request", "VmrayConcurrency", concurrency.vmray),
+        ("Sentinel", "upload", "UploadsInFlight", concurrency.sentinel),
+    ];
+    let lowered = services.into_iter().filter_map(|(service, noun, setting, borne)| {
+        let Borne { limit, at_most, decreases } = borne.filter(|borne| borne.decreases > 0)?;
+        let times = words::count(decreases, "time");
+        Some(format!(
+            "{service} was slow or refused: lowered {times}, to {} at a time of at most {at_most} ({setting})",
+            words::count(limit, noun)
+        ))
+    });
+    lowered.collect()
 }
 
 /// Why the first run of a state changes and refreshes what no earlier run has found.
@@ -136,4 +156,23 @@ pub(crate) fn all_dropped(dropped: &AllDropped) -> String {
         words::count(dropped.count, "value"),
         dropped.reason,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_service_did_not_bear_is_told() {
+        let borne = |limit, at_most, decreases| Some(Borne { limit, at_most, decreases });
+        assert!(lowered(&Concurrency { vmray: borne(64, 64, 0), sentinel: None }).is_empty());
+        let told = lowered(&Concurrency { vmray: borne(12, 64, 3), sentinel: borne(1, 40, 1) });
+        assert_eq!(
+            told,
+            [
+                "VMRay was slow or refused: lowered 3 times, to 12 requests at a time of at most 64 (VmrayConcurrency)",
+                "Sentinel was slow or refused: lowered 1 time, to 1 upload at a time of at most 40 (UploadsInFlight)",
+            ]
+        );
+    }
 }

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use jiff::{SignedDuration, Timestamp};
 use outbound::{
-    AnswerBound, Clock, Exchange, Idempotency, Pacer, Request, Response, Retry, ServiceUrl, StreamedRequest,
-    TransportError, mutant,
+    AdaptiveLimit, AnswerBound, Clock, Exchange, Idempotency, Pacer, Request, Response, Retry, ServiceUrl,
+    StreamedRequest, TransportError, mutant,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -256,6 +256,11 @@ impl Client {
     /// Returns the pace of calls, which knows the waits that VMRay asks for.
     pub fn pacer(&self) -> &Pacer {
         self.exchange.pacer()
+    }
+
+    /// Returns the limit of requests that are under way, where there is one.
+    pub fn limit(&self) -> Option<&AdaptiveLimit> {
+        self.exchange.limit()
     }
 
     /// Returns how long VMRay has asked us not to call.

@@ -255,7 +255,8 @@ fn a_run_that_stops_at_its_time_budget_is_continued_by_the_next() {
     let world = World::generate(&WorldOptions::plain(5, 150));
     let vmray =
         VmrayOptions { latency: simulators::Latency::Fixed(Duration::from_millis(200)), ..VmrayOptions::default() };
-    let setting = Setting::new(world, StackOptions { vmray, ..StackOptions::default() }, at(NOW));
+    let mut setting = Setting::new(world, StackOptions { vmray, ..StackOptions::default() }, at(NOW));
+    setting.requests_at_once = 16;
     let budget = RunOptions { time_budget: Some(Duration::from_secs(2)), ..run() };
     let summary = setting.run(&budget).unwrap();
     assert_eq!(summary.outcome, Outcome::StoppedEarly);

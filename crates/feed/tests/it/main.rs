@@ -15,5 +15,6 @@ mod large;
 mod notes;
 mod once;
 mod rewritten;
+mod together;
 mod waits;
 mod world;

@@ -8,7 +8,8 @@ use jiff::SignedDuration;
 use ledger::Reader;
 use rstest::rstest;
 use simulators::{
-    Fault, FaultRule, Ioc, IocKind, Sample, ServiceName, StackOptions, Submission, Verdict, VmrayOptions, When, World,
+    Fault, FaultRule, Ioc, IocKind, Latency, Sample, ServiceName, StackOptions, Submission, Verdict, VmrayOptions,
+    When, World,
 };
 
 use crate::world::{Setting, at, block_on};
@@ -18,6 +19,10 @@ const SAMPLES: u64 = 40;
 
 /// Forty samples, each submitted six times over eighty days, so that pages and windows mix them.
 fn spread(delay_ms: u64) -> Setting {
+    spread_over(StackOptions::default().seed, Latency::None, delay_ms)
+}
+
+fn spread_over(seed: u64, latency: Latency, delay_ms: u64) -> Setting {
     let mut world = World::new();
     for id in 1..=SAMPLES {
         let first = at("2025-11-10T10:00:00Z");
@@ -31,8 +36,8 @@ fn spread(delay_ms: u64) -> Setting {
             world.add_submission(Submission::finished(number, id, finished, Some(Verdict::Malicious)));
         }
     }
-    let vmray = VmrayOptions { api_items_per_request: 30, max_api_items: 30, ..VmrayOptions::default() };
-    let setting = Setting::new(world, StackOptions { vmray, ..StackOptions::default() }, at(NOW));
+    let vmray = VmrayOptions { api_items_per_request: 30, max_api_items: 30, latency, ..VmrayOptions::default() };
+    let setting = Setting::new(world, StackOptions { seed, vmray, ..StackOptions::default() }, at(NOW));
     let slow = Fault::Delay(Duration::from_millis(delay_ms));
     setting.stack.faults().add(FaultRule::new(ServiceName::Vmray, When::Probability(0.4), slow));
     setting
@@ -67,6 +72,18 @@ fn a_distinct_sample_is_read_once_a_run_whatever_the_timing(#[values(0, 3, 50, 9
     };
     for id in setting.indicators().keys() {
         assert!(last_seen(id) > at("2026-01-14T00:00:00Z"), "{id}: {}", last_seen(id));
+    }
+}
+
+#[test]
+fn a_distinct_sample_is_read_once_a_run_at_latencies_of_any_seed() {
+    for seed in 0..6 {
+        let longest = Duration::from_millis(40 * 3_u64.pow(u32::try_from(seed).unwrap()));
+        let setting = spread_over(seed, Latency::Uniform(Duration::ZERO, longest), 0);
+        setting.run(&RunOptions::default()).unwrap();
+        let asked = iocs_asked(&setting);
+        assert_eq!(asked.len() as u64, SAMPLES, "seed {seed}");
+        assert!(asked.values().all(|times| *times == 1), "seed {seed}: {asked:?}");
     }
 }
 

@@ -58,6 +58,8 @@ pub(crate) struct Setting {
     pub(crate) verdicts: &'static str,
     pub(crate) offset: SignedDuration,
     pub(crate) per_minute: usize,
+    /// Requests to VMRay at the same time, at the most.
+    pub(crate) requests_at_once: usize,
     /// Days that an indicator lives.
     pub(crate) days: u32,
     /// What stands before VMRay.
@@ -92,6 +94,7 @@ impl Setting {
             verdicts: "Malicious & Suspicious",
             offset: SignedDuration::ZERO,
             per_minute: 95,
+            requests_at_once: 64,
             days: 180,
             before_vmray: None,
         }
@@ -112,7 +115,13 @@ impl Setting {
         let exchange = || Exchange::new(transport.clone(), RetryPolicy::default()).with_seed(self.seed);
         let key = settings["VmrayAPIKey"].clone().into();
         let base = settings["VmrayBaseURL"].parse().unwrap();
-        let vmray = vmray::Client::new(exchange(), base, key, "test", clock.clone());
+        let vmray = vmray::Client::new(
+            exchange().with_requests_at_once(self.requests_at_once),
+            base,
+            key,
+            "test",
+            clock.clone(),
+        );
         let cloud = Cloud {
             authority: settings["AZURE_AUTHORITY_HOST"].parse().unwrap(),
             ti_endpoint: settings["SentinelTiEndpoint"].parse().unwrap(),
@@ -126,7 +135,7 @@ impl Setting {
         let tokens = Arc::new(Tokens::new(transport.clone(), clock.clone(), &cloud, identity).with_seed(self.seed));
         let workspace = settings["AzureWorkspaceID"].parse().unwrap();
         let upload = UploadClient::new(
-            exchange().with_pacer(Pacer::per_minute(self.per_minute)),
+            exchange().with_pacer(Pacer::per_minute(self.per_minute)).with_requests_at_once(40),
             &cloud,
             workspace,
             tokens,
@@ -150,8 +159,8 @@ impl Setting {
             storage: self.storage.clone(),
             route: "default".to_owned(),
             limits: Limits {
-                vmray_concurrency: 16,
-                uploads_in_flight: 12,
+                vmray_concurrency: self.requests_at_once,
+                uploads_in_flight: 40,
                 initial_fetch: SignedDuration::from_hours(90 * 24),
             },
             clock,

@@ -10,6 +10,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::calls::Calls;
+use crate::live::Live;
 use crate::view::View;
 
 /// The kind of text that [`Metrics::text`] returns.
@@ -28,6 +29,8 @@ pub(crate) struct Metrics {
     quarantine_open: Gauge,
     samples_open: Gauge,
     last_run: Gauge,
+    limits: Family<Labels, Gauge>,
+    decreases: Family<Labels, Gauge>,
 }
 
 impl Metrics {
@@ -46,8 +49,30 @@ impl Metrics {
         registry.register("feed_indicators_known", "Indicators in the ledger", indicators_known.clone());
         registry.register("feed_quarantine_open", "Records that Sentinel refused", quarantine_open.clone());
         registry.register("feed_samples_open", "Samples that could not be read", samples_open.clone());
+        let (limits, decreases) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+        registry.register(
+            "feed_concurrency_limit",
+            "Requests that may be under way at the same time, by service",
+            limits.clone(),
+        );
+        registry.register(
+            "feed_concurrency_decreases",
+            "How often that limit was decreased since the process started, by service",
+            decreases.clone(),
+        );
         registry.register("feed_last_run_timestamp_seconds", "End of the newest run that ended well", last_run.clone());
-        Self { registry, requests, duration, in_flight, indicators_known, quarantine_open, samples_open, last_run }
+        Self {
+            registry,
+            requests,
+            duration,
+            in_flight,
+            indicators_known,
+            quarantine_open,
+            samples_open,
+            last_run,
+            limits,
+            decreases,
+        }
     }
 
     /// Counts a request that begins; it is in flight until what is returned is dropped.
@@ -63,10 +88,16 @@ impl Metrics {
         self.requests.get_or_create(&vec![route, ("status", status.to_string())]).inc();
     }
 
-    /// Returns all of it as text, with what the ledger says now.
-    pub(super) fn text(&self, view: Option<&View>) -> String {
+    /// Returns all of it as text, with what the ledger and the feed say now.
+    pub(super) fn text(&self, view: Option<&View>, live: &Live) -> String {
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        for (service, limit) in &live.limits {
+            let Some(limit) = limit else { continue };
+            let labels = vec![("service", (*service).to_owned())];
+            self.limits.get_or_create(&labels).set(number(limit.limit));
+            self.decreases.get_or_create(&labels).set(i64::try_from(limit.decreases).unwrap_or(i64::MAX));
+        }
         if let Some(view) = view {
-            let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
             self.indicators_known.set(number(view.indicators));
             self.quarantine_open.set(number(view.quarantine.len()));
             self.samples_open.set(number(view.open_samples.len()));
@@ -87,5 +118,24 @@ pub(super) struct InFlight(Gauge);
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use outbound::LimitStatus;
+
+    use super::*;
+
+    #[test]
+    fn the_limit_of_each_service_is_told_once_it_is_known() {
+        let metrics = Metrics::new(&Calls::new());
+        assert!(!metrics.text(None, &Live::default()).contains("service="));
+        let vmray = LimitStatus { limit: 32, bound: 64, taken: 5, decreases: 1 };
+        let live = Live { limits: [("vmray", Some(vmray)), ("sentinel", None)], ..Live::default() };
+        let text = metrics.text(None, &live);
+        assert!(text.contains("vmray_sentinel_feed_concurrency_limit{service=\"vmray\"} 32\n"), "{text}");
+        assert!(text.contains("vmray_sentinel_feed_concurrency_decreases{service=\"vmray\"} 1\n"), "{text}");
+        assert!(!text.contains("service=\"sentinel\""), "{text}");
     }
 }

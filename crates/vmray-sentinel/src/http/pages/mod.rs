@@ -142,5 +142,6 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Result<&'static str, Proble
 
 async fn metrics_text(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let view = shared.pages.recent.view().await.ok();
-    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], shared.metrics.text(view.as_deref()))
+    let live = shared.pages.live.borrow().clone();
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], shared.metrics.text(view.as_deref(), &live))
 }
