@@ -276,7 +276,7 @@ mod tests {
     fn good_settings_are_read() {
         let (vmray, sentinel, _) = read(&[]).unwrap();
         assert_eq!(vmray.base.to_string(), "https://vmray.example");
-        assert_eq!((vmray.concurrency, sentinel.uploads_per_minute, sentinel.uploads_in_flight), (16, 95, 12));
+        assert_eq!((vmray.concurrency, sentinel.uploads_per_minute, sentinel.uploads_in_flight), (64, 95, 40));
         assert!(matches!(sentinel.identity, Identity::ClientSecret { .. }));
         assert_eq!(sentinel.warning(), None);
     }

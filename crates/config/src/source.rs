@@ -235,7 +235,7 @@ mod tests {
         assert_eq!(shown(&settings::TLP), Some(("clear", "from a flag".to_owned())));
         assert_eq!(shown(&settings::POLLING), Some(("5 * * * *", "from the environment".to_owned())));
         assert_eq!(shown(&settings::UPLOADS_IN_FLIGHT), Some(("3", format!("from {path}"))));
-        assert_eq!(shown(&settings::VMRAY_CONCURRENCY), Some(("16", "default".to_owned())));
+        assert_eq!(shown(&settings::VMRAY_CONCURRENCY), Some(("64", "default".to_owned())));
         assert_eq!(shown(&settings::VMRAY_API_KEY), None);
     }
 

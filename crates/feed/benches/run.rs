@@ -1,7 +1,7 @@
 //! How long whole runs take against their floor: what the limits allow at best.
 //!
 //! `cargo bench -p feed --bench run` prints one line a case. The first case runs in real time with its state on disk;
-//! the second on paused time, where only waiting counts; the third counts calls.
+//! the next on paused time, where only waiting counts; the last counts calls.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 #![allow(clippy::cast_precision_loss, dead_code, reason = "a benchmark prints floats and borrows the tests' world")]
 
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use feed::{Progress, RunOptions};
 use jiff::SignedDuration;
 use ledger::{StateUrl, Storage};
-use simulators::{Latency, StackOptions, UploadOptions, VmrayOptions, World, WorldOptions};
+use simulators::{EntraOptions, Latency, StackOptions, UploadOptions, VmrayOptions, World, WorldOptions};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use world::{Setting, at};
@@ -22,6 +22,10 @@ const VMRAY: Duration = Duration::from_millis(50);
 const SENTINEL: Duration = Duration::from_millis(500);
 
 fn setting(samples: usize, throttle: bool) -> Setting {
+    setting_at(samples, throttle, VMRAY, SENTINEL)
+}
+
+fn setting_at(samples: usize, throttle: bool, vmray: Duration, sentinel: Duration) -> Setting {
     let options = WorldOptions {
         iocs_per_sample: 12,
         malicious_rate: 1.0,
@@ -30,14 +34,15 @@ fn setting(samples: usize, throttle: bool) -> Setting {
     };
     let default = UploadOptions::default();
     let upload = UploadOptions {
-        latency: Latency::Fixed(SENTINEL),
+        latency: Latency::Fixed(sentinel),
         throttle: if throttle { default.throttle } else { None },
         ..default
     };
-    let vmray = VmrayOptions { latency: Latency::Fixed(VMRAY), throttle: None, ..VmrayOptions::default() };
+    let entra = EntraOptions { latency: Latency::Fixed(vmray), ..EntraOptions::default() };
+    let vmray = VmrayOptions { latency: Latency::Fixed(vmray), throttle: None, ..VmrayOptions::default() };
     let mut setting = Setting::new(
         World::generate(&options),
-        StackOptions { vmray, upload, ..StackOptions::default() },
+        StackOptions { vmray, entra, upload, ..StackOptions::default() },
         at("2026-02-02T00:00:00Z"),
     );
     if !throttle {
@@ -50,8 +55,8 @@ fn setting(samples: usize, throttle: bool) -> Setting {
 fn floor(setting: &Setting) -> f64 {
     let reads = setting.stack.vmray.requests().iter().filter(|one| one.path.contains("/rest/sample/")).count();
     let uploads = setting.stack.upload.requests().len();
-    let read = (reads as f64 / 16.0).ceil() * VMRAY.as_secs_f64();
-    let sent = (uploads as f64 / 12.0).ceil() * SENTINEL.as_secs_f64();
+    let read = (reads as f64 / 64.0).ceil() * VMRAY.as_secs_f64();
+    let sent = (uploads as f64 / 40.0).ceil() * SENTINEL.as_secs_f64();
     VMRAY.as_secs_f64() + read.max(sent) + SENTINEL.as_secs_f64()
 }
 
@@ -73,6 +78,17 @@ fn in_real_time() {
         setting.indicators().len(),
         (taken / floor - 1.0) * 100.0
     );
+}
+
+/// What waiting alone takes in a first run of 300 samples; `benches/latency.py` has the same with a real process.
+fn at_latencies() {
+    for (vmray, sentinel) in [(20, 100), (100, 500)] {
+        let setting = setting_at(300, false, Duration::from_millis(vmray), Duration::from_millis(sentinel));
+        let before = setting.clock_now();
+        setting.run(&RunOptions::default()).unwrap();
+        let taken = setting.clock_now().duration_since(before).as_secs_f64();
+        println!("waiting at VMRay {vmray} ms, Sentinel {sentinel} ms: {taken:.2} s for 300 samples");
+    }
 }
 
 fn under_a_throttle() {
@@ -108,6 +124,7 @@ fn nothing_new() {
 
 fn main() {
     in_real_time();
+    at_latencies();
     under_a_throttle();
     nothing_new();
 }

@@ -121,6 +121,6 @@ pub(crate) static UPLOADS_PER_MINUTE: Setting = Setting {
 };
 
 pub(crate) static UPLOADS_IN_FLIGHT: Setting = Setting {
-    doc: "Upload requests at the same time.",
-    ..setting("UploadsInFlight", Group::Sentinel, Form::Integer { min: 1, max: 100 }, Fallback::Text("12"), "12")
+    doc: "Upload requests at the same time, at the most; fewer where Sentinel is slow or refuses.",
+    ..setting("UploadsInFlight", Group::Sentinel, Form::Integer { min: 1, max: 100 }, Fallback::Text("40"), "40")
 };

@@ -31,6 +31,6 @@ pub(crate) static VMRAY_INITIAL_FETCH_DATE: Setting = Setting {
 };
 
 pub(crate) static VMRAY_CONCURRENCY: Setting = Setting {
-    doc: "Requests to VMRay at the same time.",
-    ..setting("VmrayConcurrency", Group::Vmray, Form::Integer { min: 1, max: 256 }, Fallback::Text("16"), "16")
+    doc: "Requests to VMRay at the same time, at the most. A server that is slow or refuses is asked for fewer.",
+    ..setting("VmrayConcurrency", Group::Vmray, Form::Integer { min: 1, max: 256 }, Fallback::Text("64"), "64")
 };
