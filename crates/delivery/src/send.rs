@@ -36,15 +36,14 @@ impl Delivery {
         let limit = client.limit().map_or(usize::MAX, |limit| limit.status().limit);
         let most = self.max_in_flight.min(limit);
         while !self.sending.is_cancelled() && self.in_flight.len() < most {
-            let batch = match self.queue.pop_cut() {
-                Some(batch) => batch,
-                None => {
-                    self.take_back().await?;
-                    if fill == Fill::Full && self.queue.len() < MAX_OBJECTS {
-                        break;
-                    }
-                    self.next_batch().await?
+            let batch = if let Some(batch) = self.queue.pop_cut() {
+                batch
+            } else {
+                self.take_back().await?;
+                if fill == Fill::Full && self.queue.len() < MAX_OBJECTS {
+                    break;
                 }
+                self.next_batch().await?
             };
             if batch.is_empty() {
                 break;

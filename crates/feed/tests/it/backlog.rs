@@ -48,7 +48,7 @@ fn a_backlog_that_a_run_has_no_time_for_is_sent_by_the_next_each_object_once() {
     let summary = setting.run(&cut_off).unwrap();
     assert_eq!((summary.outcome, summary.counts["new"]), (Outcome::StoppedEarly, VALUES as u64));
     assert!(summary.outbox_left > 5_000, "{summary:?}");
-    assert_eq!(summary.outbox_left as usize, setting.known().outbox.len());
+    assert_eq!(summary.outbox_left, setting.known().outbox.len() as u64);
     let summary = setting.run(&RunOptions::default()).unwrap();
     assert_eq!((summary.outcome, summary.outbox_left), (Outcome::Done, 0));
     assert_all_arrived_once(&setting);
