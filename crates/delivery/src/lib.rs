@@ -55,6 +55,7 @@ pub use stage::{SampleFindings, is_introduced};
 pub use standing::{Effect, Standing};
 pub use tally::Tally;
 
+pub use queue::MOST_WAITING;
 use queue::{Queue, Ready};
 
 /// Why delivery cannot go on.
@@ -66,6 +67,15 @@ pub enum Error {
     /// An object cannot be written as JSON.
     #[error("an object cannot be serialised")]
     Serialise(#[from] serde_json::Error),
+}
+
+/// How much of a delivery is in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Uploads on their way at the same time.
+    pub in_flight: usize,
+    /// Objects that wait for theirs.
+    pub waiting: usize,
 }
 
 /// The way of one route's objects to its workspace, for one run.
@@ -111,7 +121,7 @@ impl Delivery {
         uploads: Option<UploadClient>,
         style: Style,
         clock: Arc<dyn Clock>,
-        max_in_flight: usize,
+        bounds: Bounds,
         stop: &CancellationToken,
     ) -> Result<Self, Error> {
         let sending = stop.child_token();
@@ -120,8 +130,8 @@ impl Delivery {
             uploads: uploads.map(|client| client.until(sending.clone())),
             style,
             clock,
-            max_in_flight: max_in_flight.max(1),
-            queue: Queue::default(),
+            max_in_flight: bounds.in_flight.max(1),
+            queue: Queue::of_at_most(bounds.waiting),
             unflushed: Vec::new(),
             unflushed_bytes: 0,
             unflushed_since: None,

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use sentinel::MAX_OBJECTS;
 
-/// Objects that wait in memory: twenty uploads,
-const MOST_OBJECTS: usize = 2_000;
-/// and their bytes. An object has about one kilobyte; one with many labels has more.
+/// Objects that usually wait in memory: twenty uploads.
+pub const MOST_WAITING: usize = 2_000;
+/// Bytes that they have at most. An object has about one kilobyte; one with many labels has more.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// One version of an object, ready to be sent.
@@ -43,13 +43,11 @@ struct Rest {
     again: bool,
 }
 
-impl Default for Queue {
-    fn default() -> Self {
-        Self::bounded(MOST_OBJECTS, MOST_BYTES)
-    }
-}
-
 impl Queue {
+    pub(crate) fn of_at_most(objects: usize) -> Self {
+        Self::bounded(objects.max(1), MOST_BYTES)
+    }
+
     fn bounded(most_objects: usize, most_bytes: usize) -> Self {
         Self {
             order: VecDeque::new(),
@@ -336,12 +334,12 @@ mod tests {
 
     #[test]
     fn however_much_waits_no_more_than_the_bound_is_in_memory() {
-        let mut queue = Queue::default();
+        let mut queue = Queue::of_at_most(MOST_WAITING);
         for number in 0..100_000 {
             queue.push(version(&format!("indicator--{number:06}"), number));
         }
-        assert_eq!((queue.order.len(), queue.waiting.len(), queue.held), (MOST_OBJECTS, MOST_OBJECTS, MOST_OBJECTS));
-        let mut queue = Queue::default();
+        assert_eq!((queue.order.len(), queue.waiting.len(), queue.held), (MOST_WAITING, MOST_WAITING, MOST_WAITING));
+        let mut queue = Queue::of_at_most(MOST_WAITING);
         for number in 0..100_000 {
             let object = Bytes::from(vec![b'x'; 50_000]);
             queue.push(Ready { object, ..version(&format!("indicator--{number:06}"), number) });

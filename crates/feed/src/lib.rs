@@ -24,7 +24,7 @@ use ledger::Storage;
 use outbound::{AdaptiveLimit, Clock, LimitStatus};
 use sentinel::UploadClient;
 
-pub use delivery::{Note, Notes};
+pub use delivery::{MOST_WAITING, Note, Notes};
 pub use outcome::{AllDropped, Borne, Concurrency, Failed, Outcome, Progress, RunOptions, RunSummary};
 pub use waits::{LONGEST_WAITS, Service, Wait};
 
@@ -35,6 +35,8 @@ pub struct Limits {
     pub vmray_concurrency: usize,
     /// Uploads on their way at the same time, at the most.
     pub uploads_in_flight: usize,
+    /// Objects that wait in memory for their upload; what is beyond waits in the outbox only.
+    pub most_waiting: usize,
     /// How far back the first run reads.
     pub initial_fetch: SignedDuration,
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use delivery::{Delivery, Fill, StagedSample};
+use delivery::{Bounds, Delivery, Fill, StagedSample};
 use indicators::Rules;
 use jiff::Timestamp;
 use ledger::{Batch, Binding, Commands, Inbox, Ledger, RunRecord, Upkeep};
@@ -45,8 +45,8 @@ impl Feed {
         let uploads = (!options.dry_run).then(|| self.upload.clone());
         let clock = RunClock::new(Arc::clone(&self.clock));
         let stop = stop.child_token();
-        let most = self.limits.uploads_in_flight;
-        let delivery = Delivery::begin(ledger, uploads, self.style.clone(), clock.clone(), most, &stop).await?;
+        let bounds = Bounds { in_flight: self.limits.uploads_in_flight, waiting: self.limits.most_waiting };
+        let delivery = Delivery::begin(ledger, uploads, self.style.clone(), clock.clone(), bounds, &stop).await?;
         let mut run = Run {
             feed: self,
             delivery,

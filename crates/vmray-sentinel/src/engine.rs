@@ -138,6 +138,7 @@ impl Engine {
             limits: Limits {
                 vmray_concurrency: vmray.concurrency,
                 uploads_in_flight: sentinel.uploads_in_flight,
+                most_waiting: feed::MOST_WAITING,
                 initial_fetch,
             },
             clock: Arc::clone(clock),

@@ -149,7 +149,12 @@ impl Place {
             style: Self::style(),
             storage: self.storage.clone(),
             route: "default".to_owned(),
-            limits: Limits { vmray_concurrency: 16, uploads_in_flight: 12, initial_fetch: hours(90 * 24) },
+            limits: Limits {
+                vmray_concurrency: 16,
+                uploads_in_flight: 12,
+                most_waiting: 2_000,
+                initial_fetch: hours(90 * 24),
+            },
             clock: self.clock.clone(),
         };
         let (progress, _) = watch::channel(Progress::default());

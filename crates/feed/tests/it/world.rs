@@ -60,6 +60,8 @@ pub(crate) struct Setting {
     pub(crate) per_minute: usize,
     /// Requests to VMRay at the same time, at the most.
     pub(crate) requests_at_once: usize,
+    /// Objects that wait in memory.
+    pub(crate) most_waiting: usize,
     /// Days that an indicator lives.
     pub(crate) days: u32,
     /// What stands before VMRay.
@@ -95,6 +97,7 @@ impl Setting {
             offset: SignedDuration::ZERO,
             per_minute: 95,
             requests_at_once: 64,
+            most_waiting: feed::MOST_WAITING,
             days: 180,
             before_vmray: None,
         }
@@ -161,6 +164,7 @@ impl Setting {
             limits: Limits {
                 vmray_concurrency: self.requests_at_once,
                 uploads_in_flight: 40,
+                most_waiting: self.most_waiting,
                 initial_fetch: SignedDuration::from_hours(90 * 24),
             },
             clock,

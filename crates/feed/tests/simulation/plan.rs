@@ -29,6 +29,8 @@ pub(crate) struct Plan {
     pub(crate) expiry_days: i64,
     pub(crate) per_minute: usize,
     pub(crate) in_flight: usize,
+    /// Objects that wait in memory; the outbox has the rest.
+    pub(crate) most_waiting: usize,
     pub(crate) concurrency: usize,
     pub(crate) largest: usize,
     pub(crate) refuses: bool,
@@ -69,6 +71,8 @@ impl Plan {
             expiry_days: if contested { 2 } else { pick(&mut draw, &[180, 180, 30, 2]) },
             per_minute: pick(&mut draw, &[95, 95, 20, 6, 2]),
             in_flight: pick(&mut draw, &[12, 12, 3, 1]),
+            // Drawn apart, so that what a seed meant before stays what it means.
+            most_waiting: pick(&mut Rng::with_seed(seed ^ 0x7761_6974), &[2_000, 300, 110, 100, 7]),
             concurrency: pick(&mut draw, &[16, 16, 4, 1]),
             largest: pick(&mut draw, &[20, 60, 130, 260]),
             refuses,

@@ -168,6 +168,7 @@ fn feed(plan: &Plan, setting: &Setting) -> Feed {
     feed.limits = Limits {
         vmray_concurrency: plan.concurrency,
         uploads_in_flight: plan.in_flight,
+        most_waiting: plan.most_waiting,
         initial_fetch: SignedDuration::from_hours(90 * 24),
     };
     feed
