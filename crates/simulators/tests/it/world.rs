@@ -150,6 +150,12 @@ fn a_generated_world_holds_refusals_late_children_mails_and_nulls_at_the_stated_
     let iocs: Vec<_> = (1001..2001).flat_map(|sample| world.iocs(sample)).collect();
     let without = iocs.iter().filter(|ioc| !ioc.tells_verdict).count();
     assert!(is_about(without, iocs.len(), options.no_verdict_field_rate), "{without} of {}", iocs.len());
+    let null_verdicts = iocs.iter().filter(|ioc| ioc.verdict.is_none()).count();
+    assert!(is_about(null_verdicts, iocs.len(), options.null_verdict_rate), "{null_verdicts} of {}", iocs.len());
+    let null_values = iocs.iter().filter(|ioc| ioc.value.is_none()).count();
+    // Some of the odd ones have none either.
+    let rate = options.null_value_rate + options.odd_rate / 20.0;
+    assert!(is_about(null_values, iocs.len(), rate), "{null_values} of {}", iocs.len());
     let reasons = iocs.iter().filter(|ioc| ioc.verdict_reason.is_some()).count();
     assert!(is_about(reasons, iocs.len(), options.reason_rate), "{reasons} of {}", iocs.len());
 }
