@@ -13,6 +13,7 @@ mod guarantees;
 mod kill;
 mod large;
 mod notes;
+mod odd_answers;
 mod once;
 mod rewritten;
 mod together;

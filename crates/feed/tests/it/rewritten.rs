@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 use rstest::rstest;
 use serde_json::Value;
 use simulators::{
-    Hashes, Ioc, IocKind, Odd, Rewrite, Rewriting, Sample, Site, StackOptions, Submission, Verdict, World,
+    Hashes, Ioc, IocKind, Odd, Rewrite, Rewriting, Sample, Site, Stack, StackOptions, Submission, Verdict, World,
 };
 
 use crate::world::{Setting, at};
@@ -44,7 +44,7 @@ fn world() -> World {
 fn setting() -> (Setting, Arc<Rewriting>) {
     let mut setting = Setting::new(world(), StackOptions::default(), at(NOW));
     let rewriting = Arc::new(Rewriting::of(setting.stack.vmray.clone()));
-    setting.before_vmray = Some(rewriting.clone());
+    setting.before.push((Stack::VMRAY_HOST, rewriting.clone()));
     (setting, rewriting)
 }
 

@@ -64,8 +64,8 @@ pub(crate) struct Setting {
     pub(crate) most_waiting: usize,
     /// Days that an indicator lives.
     pub(crate) days: u32,
-    /// What stands before VMRay.
-    pub(crate) before_vmray: Option<Arc<dyn Transport>>,
+    /// What stands before a host.
+    pub(crate) before: Vec<(&'static str, Arc<dyn Transport>)>,
 }
 
 /// The feed's clock, which may be wrong.
@@ -99,7 +99,7 @@ impl Setting {
             requests_at_once: 64,
             most_waiting: feed::MOST_WAITING,
             days: 180,
-            before_vmray: None,
+            before: Vec::new(),
         }
     }
 
@@ -110,8 +110,8 @@ impl Setting {
     pub(crate) fn feed(&self) -> Feed {
         let settings: BTreeMap<_, _> = self.stack.settings().into_iter().collect();
         let mut network = self.stack.in_process();
-        if let Some(before) = &self.before_vmray {
-            network = network.with_host(Stack::VMRAY_HOST, before.clone());
+        for (host, before) in &self.before {
+            network = network.with_host(host, before.clone());
         }
         let transport: Arc<dyn Transport> = Arc::new(network);
         let clock: Arc<dyn Clock> = Arc::new(Wrong(self.clock.clone(), self.offset));
