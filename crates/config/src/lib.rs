@@ -1,7 +1,7 @@
 //! Configuration: flags over environment over file over default, read into types, all problems at once.
 //!
 //! The way of a value: [`Environment`] and `file` hold text, [`Settings`] merges it and remembers where it
-//! comes from, [`Reader`] parses it into the structs of [`parts`]. What is wrong is collected in [`Problems`] and
+//! comes from, [`Reader`] parses it into the structs of `parts`. What is wrong is collected in [`Problems`] and
 //! reported whole; nothing is started with a setting that could not be read. No other module reads the
 //! environment or a configuration file.
 
