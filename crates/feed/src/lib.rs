@@ -25,7 +25,7 @@ use outbound::{AdaptiveLimit, Clock, LimitStatus};
 use sentinel::UploadClient;
 
 pub use delivery::{MOST_WAITING, Note, Notes};
-pub use outcome::{AllDropped, Borne, Concurrency, Failed, Outcome, Progress, RunOptions, RunSummary};
+pub use outcome::{AllDropped, Concurrency, ConcurrencyLimit, Failed, Outcome, Progress, RunOptions, RunSummary};
 pub use waits::{LONGEST_WAITS, Service, Wait};
 
 /// Bounds of a run.

@@ -103,7 +103,7 @@ pub struct RunSummary {
     /// The wait that was too long for the run, if that ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gave_up_waiting: Option<Wait>,
-    /// How many requests each service bore at the same time.
+    /// How many requests may be under way to each service.
     pub concurrency: Concurrency,
     /// Why nothing of what was read could be sent, when it is one reason for all of it.
     pub all_dropped: Option<AllDropped>,
@@ -112,19 +112,19 @@ pub struct RunSummary {
     pub notes: Notes,
 }
 
-/// How many requests each service bore at the same time, at the end of a run.
+/// How many requests may be under way to each service, at the end of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Concurrency {
     /// Requests to VMRay.
-    pub vmray: Option<Borne>,
+    pub vmray: Option<ConcurrencyLimit>,
     /// Uploads to Sentinel.
-    pub sentinel: Option<Borne>,
+    pub sentinel: Option<ConcurrencyLimit>,
 }
 
-/// What one service bore.
+/// The adaptive limit of one service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Borne {
-    /// Requests at the same time at last.
+pub struct ConcurrencyLimit {
+    /// Requests at the same time, at the end of the run.
     pub limit: usize,
     /// The bound that is set.
     pub at_most: usize,
@@ -133,17 +133,17 @@ pub struct Borne {
 }
 
 impl Concurrency {
-    /// Returns what was borne since a run started with these limits.
+    /// Returns what became of the limits since a run started with these limits.
     pub(crate) fn since(started: [Option<LimitStatus>; 2], feed: &Feed) -> Self {
-        let borne = |started: Option<LimitStatus>, now: Option<LimitStatus>| {
-            now.map(|LimitStatus { limit, bound, decreases, .. }| Borne {
+        let limit_since = |started: Option<LimitStatus>, now: Option<LimitStatus>| {
+            now.map(|LimitStatus { limit, bound, decreases, .. }| ConcurrencyLimit {
                 limit,
                 at_most: bound,
                 decreases: decreases - started.map_or(0, |started| started.decreases),
             })
         };
         let ([vmray_before, sentinel_before], [vmray, sentinel]) = (started, feed.limits_now());
-        Self { vmray: borne(vmray_before, vmray), sentinel: borne(sentinel_before, sentinel) }
+        Self { vmray: limit_since(vmray_before, vmray), sentinel: limit_since(sentinel_before, sentinel) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use feed::{AllDropped, Borne, Concurrency, LONGEST_WAITS, Outcome, RunSummary};
+use feed::{AllDropped, Concurrency, ConcurrencyLimit, LONGEST_WAITS, Outcome, RunSummary};
 use jiff::SignedDuration;
 use tracing::info;
 
@@ -91,8 +91,8 @@ fn lowered(concurrency: &Concurrency) -> Vec<String> {
         ("VMRay", "request", "VmrayConcurrency", concurrency.vmray),
         ("Sentinel", "upload", "UploadsInFlight", concurrency.sentinel),
     ];
-    let lowered = services.into_iter().filter_map(|(service, noun, setting, borne)| {
-        let Borne { limit, at_most, decreases } = borne.filter(|borne| borne.decreases > 0)?;
+    let lowered = services.into_iter().filter_map(|(service, noun, setting, status)| {
+        let ConcurrencyLimit { limit, at_most, decreases } = status.filter(|status| status.decreases > 0)?;
         let times = words::count(decreases, "time");
         Some(format!(
             "{service} was slow or refused: lowered {times}, to {} at a time of at most {at_most} ({setting})",
@@ -164,9 +164,9 @@ mod tests {
 
     #[test]
     fn only_what_a_service_did_not_bear_is_told() {
-        let borne = |limit, at_most, decreases| Some(Borne { limit, at_most, decreases });
-        assert!(lowered(&Concurrency { vmray: borne(64, 64, 0), sentinel: None }).is_empty());
-        let told = lowered(&Concurrency { vmray: borne(12, 64, 3), sentinel: borne(1, 40, 1) });
+        let status = |limit, at_most, decreases| Some(ConcurrencyLimit { limit, at_most, decreases });
+        assert!(lowered(&Concurrency { vmray: status(64, 64, 0), sentinel: None }).is_empty());
+        let told = lowered(&Concurrency { vmray: status(12, 64, 3), sentinel: status(1, 40, 1) });
         assert_eq!(
             told,
             [

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use ledger::RunRecord;
 
 /// `12,345`.
 pub(crate) fn number(number: impl TryInto<u64>) -> String {
@@ -65,6 +66,12 @@ pub(crate) fn counts(counts: &BTreeMap<String, u64>) -> String {
     if shown.is_empty() { "nothing new".to_owned() } else { shown.join(", ") }
 }
 
+/// What a run did. One that failed before it found anything has not found that there is nothing new.
+pub(crate) fn what_it_did(run: &RunRecord) -> String {
+    let found_nothing = run.counts.values().all(|amount| *amount == 0);
+    if run.outcome == "failed" && found_nothing { "nothing".to_owned() } else { counts(&run.counts) }
+}
+
 /// How a run ended, from the ledger's word for it.
 pub(crate) fn outcome(word: &str) -> &str {
     match word {
@@ -117,6 +124,26 @@ mod tests {
         let told: BTreeMap<String, u64> = names.iter().map(|name| ((*name).to_owned(), 1)).collect();
         let shown = "1 samples read, 1 filtered out, 1 new, 1 receipts, 1 uploads, 1 accepted, 1 refused, 1 zebras";
         assert_eq!(counts(&told), shown);
+    }
+
+    #[rstest]
+    #[case("failed", 0, "nothing")]
+    #[case("failed", 3, "3 new")]
+    #[case("done", 0, "nothing new")]
+    fn a_run_that_failed_early_does_not_say_that_nothing_is_new(
+        #[case] outcome: &str,
+        #[case] new: u64,
+        #[case] shown: &str,
+    ) {
+        let run = RunRecord {
+            started: Timestamp::UNIX_EPOCH,
+            ended: Timestamp::UNIX_EPOCH,
+            outcome: outcome.to_owned(),
+            error: None,
+            next_step: None,
+            counts: BTreeMap::from([("new".to_owned(), new)]),
+        };
+        assert_eq!(what_it_did(&run), shown);
     }
 
     #[rstest]

@@ -70,8 +70,8 @@ fn a_server_that_bears_little_is_asked_for_less_at_a_time_and_loses_nothing() {
     let refuse = Fault::Throttled { retry_after: Duration::from_secs(1) };
     setting.stack.faults().add(FaultRule::new(ServiceName::Vmray, When::Nth(40), refuse));
     let summary = setting.run(&RunOptions::default()).unwrap();
-    let borne = summary.concurrency.vmray.unwrap();
-    assert_eq!((borne.decreases, borne.at_most), (1, 64));
-    assert!(borne.limit < 64, "{borne:?}");
+    let vmray = summary.concurrency.vmray.unwrap();
+    assert_eq!((vmray.decreases, vmray.at_most), (1, 64));
+    assert!(vmray.limit < 64, "{vmray:?}");
     setting.assert_nothing_lost_and_nothing_wrong();
 }

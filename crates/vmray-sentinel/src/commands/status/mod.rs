@@ -149,11 +149,8 @@ fn past(runs: &[RunRecord], older: bool, paint: Paint) -> String {
     }
     for run in runs {
         let outcome = if failed(run) { paint.bad("failed") } else { paint.good(short(&run.outcome)) };
-        // A run that failed before it found anything has not found that there is nothing new.
-        let is_empty = failed(run) && run.counts.values().all(|count| *count == 0);
-        let counts = if is_empty { String::new() } else { words::counts(&run.counts) };
-        let line = format!("{}  {outcome:<7}  {:>12}  {counts}", words::time(run.started), took(run));
-        writeln!(text, "{}", line.trim_end()).unwrap_or_default();
+        let did = words::what_it_did(run);
+        writeln!(text, "{}  {outcome:<7}  {:>12}  {did}", words::time(run.started), took(run)).unwrap_or_default();
         for line in [&run.error, &run.next_step].into_iter().flatten() {
             writeln!(text, "    {}", paint.faint(visible(&in_text(line)))).unwrap_or_default();
         }

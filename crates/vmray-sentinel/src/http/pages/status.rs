@@ -216,7 +216,7 @@ fn run(record: &RunRecord) -> Run {
             Some(error) => format!("{}: {error}", words::outcome(&record.outcome)),
             None => words::outcome(&record.outcome).to_owned(),
         },
-        did: words::counts(&record.counts),
+        did: words::what_it_did(record),
     }
 }
 
